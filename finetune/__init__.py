@@ -1,0 +1,1 @@
+"""Fine-tune DeiT and ViT image classifiers on your own classes."""

@@ -1,0 +1,339 @@
+"""What a user writes: one frozen model per section of a recipe, every key declared once.
+
+Descriptions are what ``deit-finetune schema`` publishes and what ``recipes/README.md`` lists.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+Count = Annotated[int, Field(ge=1)]
+SplitName = Literal["train", "validation", "test"]
+
+
+class Section(BaseModel):
+    """Strict and frozen: an unknown key is an error, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+# ---------------------------------------------------------------- data
+
+
+class Download(Section):
+    """A zip archive that is fetched once into the cache folder."""
+
+    url: str
+    """http(s) or file URL of a zip archive."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """Expected digest of the archive; without one the digest found is recorded in the run."""
+
+
+class Split(Section):
+    """How images without a given split are divided."""
+
+    validation: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
+    """Fraction of the images held out for validation, where the data brings no validation split."""
+    test: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Fraction held out for test, where the data brings no test split."""
+    seed: int = 42
+    """The same files and seed give the same split on every machine."""
+
+    @model_validator(mode="after")
+    def _leaves_training_images(self) -> Split:
+        if self.validation + self.test >= 1.0:
+            raise ValueError(f"validation {self.validation} and test {self.test} leave nothing to train on")
+        return self
+
+
+class _Data(Section):
+    split: Split = Split()
+    """Fractions and seed of the split."""
+    on_bad_image: Literal["fail", "drop"] = "fail"
+    """An image that cannot be read stops the run, or is left out and listed in the run."""
+    keep_decoded_mb: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    """Memory in MB for keeping decoded images between epochs; auto takes up to a quarter of what is free."""
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    """Loader processes; auto uses none while all images are kept decoded, else one per core (at most 8)."""
+
+
+class _FilesData(_Data):
+    root: str = "."
+    """Folder of the images, relative to the working directory, or ``bundled:NAME``."""
+    download: Download | None = None
+    """Where to fetch the folder if it does not exist."""
+
+
+class FolderData(_FilesData):
+    """Class folders: ``root/can/1.jpg``, or ``root/train/can/1.jpg`` with ``val(idation)`` and ``test`` beside it."""
+
+    kind: Literal["folder"]
+    """Class folders."""
+    root: str
+    """Folder of class folders, relative to the working directory, or ``bundled:NAME``."""
+
+
+class CsvData(_FilesData):
+    """A table with an image path and labels per row."""
+
+    kind: Literal["csv"]
+    """A delimited table."""
+    file: str | dict[SplitName, str] = "labels.csv"
+    """The table, relative to root; or one table per split."""
+    images: str = "images"
+    """Folder that paths in the table start from, relative to root."""
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    """Character between cells."""
+    path_column: str = "filename"
+    """Column with the image path."""
+    label_column: str = "labels"
+    """Column with one label (multiclass) or several (multilabel)."""
+    label_separator: Annotated[str, Field(min_length=1)] = " "
+    """What separates labels within a cell (multilabel)."""
+    label_columns: list[str] | None = None
+    """One 0/1 column per class instead of label_column; an empty cell means that nobody knows (multilabel)."""
+    split_column: str | None = None
+    """Column that says train, validation (or val) or test."""
+    group_column: str | None = None
+    """Rows that share this column's value stay in one split."""
+
+
+class JsonlData(_FilesData):
+    """Azure's JSON lines, ``{"image_url": …, "label": …}``, or the ``MLTable`` folder around them."""
+
+    kind: Literal["jsonl"]
+    """JSON lines or MLTable."""
+    file: str | dict[SplitName, str] = "MLTable"
+    """The .jsonl file or MLTable, relative to root; or one per split."""
+    path_column: str = "image_url"
+    """Key with the image: a local path or file: URL, relative to the file."""
+    label_column: str = "label"
+    """Key with a label, or a list of labels (multilabel)."""
+    group_column: str | None = None
+    """Lines that share this key's value stay in one split."""
+
+
+class HubData(_Data):
+    """Any dataset that ``datasets.load_dataset`` reads, from the Hub or local."""
+
+    kind: Literal["hub"]
+    """A dataset for datasets.load_dataset."""
+    name: str
+    """Dataset name on the Hub, or a builder: imagefolder, parquet, arrow, webdataset."""
+    config: str | None = None
+    """Configuration of the dataset."""
+    revision: str | None = None
+    """Branch, tag or commit on the Hub."""
+    data_dir: str | None = None
+    """Folder for a local builder."""
+    data_files: str | list[str] | dict[str, str | list[str]] | None = None
+    """Files for a local builder, or per split."""
+    image_column: str = "image"
+    """Column with the image."""
+    label_column: str = "label"
+    """Column with the label, or the list of labels (multilabel)."""
+    splits: dict[SplitName, str] | None = None
+    """Which of the dataset's splits serves as train, validation and test; by default those of the same name."""
+    group_column: str | None = None
+    """Rows that share this column's value stay in one split."""
+
+
+Data = Annotated[FolderData | CsvData | JsonlData | HubData, Field(discriminator="kind")]
+
+
+# ---------------------------------------------------------------- model
+
+
+class Preprocessing(Section):
+    """Preprocessing spelled out, for a checkpoint whose own file is missing or wrong."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Channel means of pixels in [0, 1]."""
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    """Channel standard deviations of pixels in [0, 1]."""
+    resize_px: Count = 256
+    """Size in pixels that images are resized to."""
+    resize: Literal["shortest_edge", "squash"] = "shortest_edge"
+    """Resize the shorter side and keep the shape, or squash to a square."""
+    crop_px: Count | None = 224
+    """Side of the centre crop in pixels; null takes the image as resized (squash only)."""
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
+    """Pillow's resampling filter."""
+
+
+class Model(Section):
+    """Where training starts from."""
+
+    checkpoint: str = "facebook/deit-base-patch16-224"
+    """Name on the Hub, a local folder (a run folder too), or ``bundled:NAME``."""
+    revision: str | None = None
+    """Branch, tag or commit on the Hub."""
+    image_size_px: Count | None = None
+    """Side of the model's input in pixels; another than the checkpoint's resamples its position embeddings."""
+    preprocessing: Literal["auto", "card", "checkpoint"] | Preprocessing = "auto"
+    """auto: the checkpoint's own, corrected where the Hub's file is known to be wrong; card: the model card's;
+    checkpoint: the file as it is; or spelled out."""
+    head: Literal["new", "keep", "extend"] = "new"
+    """new: drawn anew; keep: the checkpoint's, whose classes must be the data's; extend: keep the rows of the
+    classes that both know by name and draw the others."""
+    train: Literal["all", "head"] = "all"
+    """Which parameters learn."""
+    attention: Literal["auto", "eager", "sdpa"] = "auto"
+    """Attention implementation; auto takes eager for bf16 on a CPU, where it is faster, else sdpa."""
+    activation_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+    compile: bool = False
+    """torch.compile the training step: a minute or more at the start, faster steps on a GPU."""
+
+
+# ---------------------------------------------------------------- augment
+
+
+class Augment(Section):
+    """How training images are varied. Evaluation never is."""
+
+    crop_scale: tuple[Fraction, Fraction] | None = (0.35, 1.0)
+    """Area of the random crop as a share of the image; null trains on the evaluation crop."""
+    crop_ratio: tuple[Positive, Positive] = (0.75, 1.3333333333333333)
+    """Width over height of the random crop."""
+    horizontal_flip: Fraction = 0.5
+    """Probability of mirroring left and right."""
+    vertical_flip: Fraction = 0.0
+    """Probability of mirroring top and bottom."""
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> Augment:
+        for name in ("crop_scale", "crop_ratio"):
+            bounds = getattr(self, name)
+            if bounds is not None and not 0 < bounds[0] <= bounds[1]:
+                raise ValueError(f"{name} {list(bounds)} must be [low, high] with 0 < low <= high")
+        return self
+
+
+# ---------------------------------------------------------------- optim, loss
+
+
+class Optim(Section):
+    """How the weights move."""
+
+    epochs: Positive = 15.0
+    """Passes over the training images; a fraction is allowed."""
+    max_steps: Count | None = None
+    """Optimiser steps; when given, epochs is not used."""
+    batch_size: Count = 16
+    """Images per optimiser step, over all processes and accumulation steps together."""
+    accumulation_steps: Count = 1
+    """Pieces that a process works its share of a batch through in: less memory, same result."""
+    find_batch_size: bool = False
+    """After running out of memory, double accumulation_steps and start again; the batch size stays."""
+    learning_rate: Positive = 5e-5
+    """Peak learning rate."""
+    schedule: Literal["cosine", "linear", "cosine_with_restarts", "polynomial", "constant", "inverse_sqrt"] = "cosine"
+    """Course of the learning rate after the warm-up."""
+    schedule_args: dict[str, Any] = {}
+    """Further arguments of the schedule, such as {num_cycles: 2} or {power: 2.0}."""
+    warmup_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of all steps over which the learning rate rises from 0."""
+    warmup_steps: Count | None = None
+    """Steps over which it rises, instead of a share."""
+    optimizer: str = "adamw"
+    """adamw (fused), sgd, adafactor, or any name that transformers' Trainer knows."""
+    optimizer_args: dict[str, Any] = {}
+    """Further arguments of the optimiser, by its own names."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    """Decay of AdamW's two running averages."""
+    epsilon: Positive = 1e-8
+    """AdamW's guard against division by zero."""
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    """Momentum of sgd."""
+    weight_decay: NonNegative = 0.0
+    """Not applied to biases, norms, class and distillation tokens and position embeddings."""
+    max_grad_norm: NonNegative = 1.0
+    """Gradients are clipped to this norm; 0 switches clipping off."""
+
+
+class Loss(Section):
+    """What training minimises: cross-entropy (multiclass) or binary cross-entropy (multilabel)."""
+
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the target that is spread evenly: over the classes (multiclass), over yes and no (multilabel)."""
+
+
+# ---------------------------------------------------------------- evaluate, run
+
+
+class Evaluate(Section):
+    """When and how the model is measured."""
+
+    every: Literal["epoch", "steps", "never"] = "epoch"
+    """When the validation split is scored during training (and a checkpoint saved)."""
+    every_steps: Count | None = None
+    """Steps between evaluations, for every: steps."""
+    batch_size: Count | None = None
+    """Images per forward pass and process; by default twice the training pass's, at least 32."""
+    best_metric: str | None = None
+    """Validation metric that picks the saved model; by default accuracy (multiclass) or mAP (multilabel)."""
+    patience: Count | None = None
+    """Evaluations without a better best_metric after which training stops."""
+    min_improvement: NonNegative = 0.0
+    """How much better counts as better for patience."""
+    threshold: Fraction = 0.5
+    """Probability from which a label is predicted (multilabel)."""
+    top_k: Count = 5
+    """k of top-k accuracy (multiclass), at most the number of classes."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the final metrics and predictions.jsonl."""
+
+
+class Run(Section):
+    """Where the run goes and how it is carried out."""
+
+    root: str = "runs"
+    """Folder of run folders, relative to the working directory."""
+    name: str | None = None
+    """Name of the run folder; by default the recipe's file name."""
+    seed: int = 42
+    """Seeds the new head, the order of the images and the augmentation."""
+    max_minutes: Positive | None = None
+    """Training stops after this many minutes; the best model so far is evaluated and saved."""
+    device: Literal["auto", "cpu"] = "auto"
+    """auto takes what Accelerate finds; cpu leaves a GPU alone."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the training step; auto takes bf16 where the hardware has it, else fp32."""
+    deterministic: bool = False
+    """Bit-equal results on a GPU too, at the cost of speed."""
+    keep_checkpoints: Count = 2
+    """Resumable checkpoints kept: the newest, and the best among them always."""
+    log_every_steps: Count = 10
+    """Steps between lines of loss and learning rate in the tracking."""
+    tracking: list[Literal["tensorboard", "mlflow", "wandb"]] = ["tensorboard"]
+    """Where curves are written besides history.jsonl; mlflow and wandb need their package."""
+
+
+class Recipe(Section):
+    """A whole recipe. Every key but task and data has a default."""
+
+    task: Literal["multiclass", "multilabel"]
+    """multiclass: one label an image, softmax; multilabel: any number, sigmoid."""
+    data: Data
+    """What to learn from."""
+    model: Model = Model()
+    """Where training starts from."""
+    augment: Augment = Augment()
+    """How training images are varied."""
+    optim: Optim = Optim()
+    """How the weights move."""
+    loss: Loss = Loss()
+    """What training minimises."""
+    evaluate: Evaluate = Evaluate()
+    """When and how the model is measured."""
+    run: Run = Run()
+    """Where the run goes and how it is carried out."""
+    offline: dict[str, Any] = {}
+    """Overrides by dotted key for where checkpoint or data cannot be reached: data.* is applied when the data
+    cannot, all other keys when the checkpoint cannot."""
