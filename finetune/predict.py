@@ -1,0 +1,126 @@
+"""Images to logits: the forward pass that evaluation during training, evaluation and prediction share."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+
+if TYPE_CHECKING:
+    from finetune.pixels import PixelPipeline
+
+Precision = Literal["fp32", "bf16"]
+_BATCHES_AHEAD = 2
+
+
+class Images(Protocol):
+    """Anything with a length and decoded images by number; it is read from threads."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Image.Image: ...
+
+
+def score(
+    model: torch.nn.Module,
+    images: Images,
+    pixels: PixelPipeline,
+    *,
+    batch_size: int,
+    device: torch.device | str,
+    precision: Precision = "fp32",
+    on_batch: Callable[[int], None] | None = None,
+) -> np.ndarray:
+    """Logits of images, in their order.
+
+    Images are decoded and resized in threads, up to two batches ahead of the forward pass. Every
+    pass has ``batch_size`` rows, the last one filled up with black images: so an image's logits are the
+    same to the last bit however the images are divided among calls or processes.
+
+    Args:
+        model: An image classifier of transformers, on ``device``. It is put in evaluation mode, and back.
+        images: Decoded images, ``len(images)`` and ``images[i]``.
+        batch_size: Images per forward pass.
+        precision: ``bf16`` computes under autocast. ``fp32`` is fp32 also for a model that Accelerate has
+            prepared for another precision.
+        on_batch: Called after each pass with the number of images in it.
+    Returns:
+        (images, classes) float32. A model with two heads gives the mean of their logits.
+    Raises:
+        Whatever ``images[i]`` raises.
+    """
+    device = torch.device(device)
+    bare = model.module if isinstance(model, torch.nn.parallel.DistributedDataParallel) else model
+    rows: list[np.ndarray] = []
+    waiting: torch.Tensor | None = None  # one pass behind, so that a GPU computes while the next batch is put together
+    with _evaluating(bare), _own_forward(bare), torch.inference_mode(), _arithmetic(device, precision):
+        for count, batch in _batches(images, pixels, batch_size):
+            logits = bare(pixel_values=pixels.normalise(batch.to(device, non_blocking=True))).logits[:count]
+            if waiting is not None:
+                rows.append(waiting.float().cpu().numpy())
+            waiting = logits
+            if on_batch is not None:
+                on_batch(count)
+    if waiting is None:
+        return np.empty((0, bare.config.num_labels), dtype=np.float32)  # type: ignore
+    return np.concatenate([*rows, waiting.float().cpu().numpy()])
+
+
+def _batches(images: Images, pixels: PixelPipeline, batch_size: int) -> Iterator[tuple[int, torch.Tensor]]:
+    """(images in it, uint8 batch filled up to ``batch_size``), prepared ahead in threads."""
+
+    def prepare(index: int) -> np.ndarray:
+        return pixels.to_uint8(images[index])
+
+    pool = ThreadPoolExecutor(min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
+    ahead: deque[list[Future[np.ndarray]]] = deque()
+    try:
+        for start in range(0, len(images), batch_size):
+            ahead.append([pool.submit(prepare, i) for i in range(start, min(start + batch_size, len(images)))])
+            if len(ahead) > _BATCHES_AHEAD:
+                yield _stacked(ahead.popleft(), batch_size)
+        while ahead:
+            yield _stacked(ahead.popleft(), batch_size)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _stacked(prepared: Sequence[Future[np.ndarray]], batch_size: int) -> tuple[int, torch.Tensor]:
+    first = prepared[0].result()
+    batch = torch.zeros((batch_size, *first.shape), dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+    for row, future in enumerate(prepared):
+        batch[row] = torch.from_numpy(future.result())
+    return len(prepared), batch
+
+
+def _arithmetic(device: torch.device, precision: Precision) -> torch.autocast:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode, and afterwards each module's own mode again: a frozen part may have been in it all along."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+@contextmanager
+def _own_forward(model: torch.nn.Module) -> Iterator[None]:
+    """Without the forward that Accelerate puts on a model it prepares: that one runs in the training step's precision."""
+    prepared = model.__dict__.pop("forward", None)
+    try:
+        yield
+    finally:
+        if prepared is not None:
+            model.forward = prepared
