@@ -1,0 +1,54 @@
+"""A model folder of a run: written and opened again without changing a bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from finetune.model.loading import load_strictly, quiet_transformers, read_preprocessing
+from finetune.pixels import PixelPipeline
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Attention = Literal["eager", "sdpa"]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model and all that is needed to use it.
+
+    Args:
+        model: float32, evaluation mode.
+        pixels: The evaluation pipeline that belongs to it.
+        source: Where it comes from, for the run's record; plain values only.
+    """
+
+    model: PreTrainedModel
+    pixels: PixelPipeline
+    source: dict[str, Any] = field(default_factory=dict)
+
+
+def save_model(model: PreTrainedModel, pixels: PixelPipeline, folder: Path) -> None:
+    """Write config, weights (safetensors) and image processor; ``transformers.pipeline`` loads the folder as it is."""
+    with quiet_transformers():
+        model.save_pretrained(folder)
+    pixels.to_processor(model.config.model_type).save_pretrained(folder)
+
+
+def open_saved(folder: Path, attention: Attention = "sdpa") -> LoadedModel:
+    """Open what ``save_model`` wrote.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
+    model, _ = load_strictly(str(folder))
+    set_attention(model, attention)
+    return LoadedModel(model, read_preprocessing(str(folder)), {"path": str(folder)})
+
+
+def set_attention(model: PreTrainedModel, attention: Attention) -> None:
+    """Choose how attention is computed; a model without attention stays as it is."""
+    if hasattr(model.config, "num_attention_heads") or hasattr(model.config, "num_heads"):
+        model.set_attn_implementation(attention)
