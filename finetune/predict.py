@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from finetune.pixels import PixelPipeline
 
 Precision = Literal["fp32", "bf16"]
@@ -28,7 +30,7 @@ class Images(Protocol):
 
 
 def score(
-    model: torch.nn.Module,
+    model: PreTrainedModel,
     images: Images,
     pixels: PixelPipeline,
     *,
@@ -40,11 +42,14 @@ def score(
     """Logits of images, in their order.
 
     Images are decoded and resized in threads, up to two batches ahead of the forward pass. Every
-    pass has ``batch_size`` rows, the last one filled up with black images: so an image's logits are the
-    same to the last bit however the images are divided among calls or processes.
+    pass has ``batch_size`` rows, the last one filled up with black images, so that an image's logits do not
+    depend on how many others come with it. Processes that share a split take `whole_batches` of it each: then
+    they make the very passes that one process would, and agree with it to the last bit. (Divided otherwise,
+    a CPU's kernel for products as small as 8 rows by 3 classes may round a row by its place in the batch.)
 
     Args:
-        model: An image classifier of transformers, on ``device``. It is put in evaluation mode, and back.
+        model: An image classifier of transformers, on ``device`` and not wrapped for several processes. It is
+            put in evaluation mode, and back.
         images: Decoded images, ``len(images)`` and ``images[i]``.
         batch_size: Images per forward pass.
         precision: ``bf16`` computes under autocast. ``fp32`` is fp32 also for a model that Accelerate has
@@ -56,20 +61,30 @@ def score(
         Whatever ``images[i]`` raises.
     """
     device = torch.device(device)
-    bare = model.module if isinstance(model, torch.nn.parallel.DistributedDataParallel) else model
     rows: list[np.ndarray] = []
     waiting: torch.Tensor | None = None  # one pass behind, so that a GPU computes while the next batch is put together
-    with _evaluating(bare), _own_forward(bare), torch.inference_mode(), _arithmetic(device, precision):
+    with _evaluating(model), _own_forward(model), torch.inference_mode(), _arithmetic(device, precision):
         for count, batch in _batches(images, pixels, batch_size):
-            logits = bare(pixel_values=pixels.normalise(batch.to(device, non_blocking=True))).logits[:count]
+            logits = model(pixel_values=pixels.normalise(batch.to(device, non_blocking=True))).logits[:count]
             if waiting is not None:
                 rows.append(waiting.float().cpu().numpy())
             waiting = logits
             if on_batch is not None:
                 on_batch(count)
     if waiting is None:
-        return np.empty((0, bare.config.num_labels), dtype=np.float32)  # type: ignore
+        return np.empty((0, model.config.num_labels), dtype=np.float32)
     return np.concatenate([*rows, waiting.float().cpu().numpy()])
+
+
+def whole_batches(count: int, batch_size: int, part: int, parts: int) -> range:
+    """The images that process ``part`` of ``parts`` scores: a run of whole batches, in order over the processes.
+
+    >>> [whole_batches(10, 4, part, 2) for part in range(2)]
+    [range(0, 8), range(8, 10)]
+    """
+    batches = -(-count // batch_size)
+    first, last = (-(-batches * p // parts) for p in (part, part + 1))
+    return range(min(count, first * batch_size), min(count, last * batch_size))
 
 
 def _batches(images: Images, pixels: PixelPipeline, batch_size: int) -> Iterator[tuple[int, torch.Tensor]]:
