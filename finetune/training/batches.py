@@ -1,0 +1,146 @@
+"""Training images in batches: the same images, in the same order, varied in the same way, wherever they are made.
+
+A batch is divided here and not by Accelerate, so that it holds the same images however many processes and
+accumulation steps share it, and so that every image counts exactly once in an epoch that does not divide.
+What varies an image is seeded by (run seed, epoch, index): workers, resuming and the number of processes change nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from finetune.data.decoded import DecodedImages
+from finetune.pixels import TrainingCrop
+
+
+class Draw(NamedTuple):
+    """One image of one epoch; weight 0 marks padding that no loss counts."""
+
+    epoch: int
+    index: int
+    weight: float
+
+
+class GlobalBatches(Sampler[list[Draw]]):
+    """This process's pieces of every batch.
+
+    Args:
+        images: Number of training images.
+        batch_size: Images per optimiser step, over all processes and accumulation steps.
+        accumulation_steps: Pieces per process and batch.
+        rank, processes: This process and their number.
+        seed: Seeds the order, anew for each epoch.
+
+    >>> [[draw.index for draw in piece] for piece in GlobalBatches(3, 2, seed=0)]
+    [[2, 0], [1]]
+    """
+
+    def __init__(
+        self, images: int, batch_size: int, accumulation_steps: int = 1, rank: int = 0, processes: int = 1, seed: int = 0
+    ) -> None:
+        self.images, self.batch_size, self.accumulation_steps = images, batch_size, accumulation_steps
+        self.rank, self.processes, self.seed, self.epoch = rank, processes, seed, 0
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in an epoch; the last one may hold fewer images."""
+        return -(-self.images // self.batch_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order is drawn next. Called by the Trainer."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.steps * self.accumulation_steps
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.images)
+        for step in range(self.steps):
+            batch = order[step * self.batch_size : (step + 1) * self.batch_size]
+            pieces = np.array_split(batch, self.processes * self.accumulation_steps)
+            yield from (self._draws(piece, batch) for piece in pieces[self.rank :: self.processes])
+
+    def _draws(self, piece: np.ndarray, batch: np.ndarray) -> list[Draw]:
+        if len(piece) == 0:  # every process must take part in every step
+            return [Draw(self.epoch, int(batch[0]), 0.0)]
+        return [Draw(self.epoch, int(index), 1.0) for index in piece]
+
+
+class TrainingImages(Dataset[dict[str, torch.Tensor]]):
+    """Cropped and flipped training images with their targets.
+
+    Args:
+        images: Decoded images.
+        targets: (images,) class ids, or (images, classes) with 1, 0 and -1 for unknown.
+        crop: Varies one image.
+        seed: The run's seed.
+    """
+
+    def __init__(self, images: DecodedImages, targets: np.ndarray, crop: TrainingCrop, seed: int) -> None:
+        self.images, self.targets, self.crop, self.seed = images, targets, crop, seed
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitems__(self, draws: Sequence[Draw]) -> dict[str, torch.Tensor]:
+        """A batch: ``pixels`` (n, 3, H, W) uint8, ``targets``, ``weights`` (n,) float32."""
+        pixels = np.stack(list(self._map(draws)))
+        return {
+            "pixels": torch.from_numpy(pixels),
+            "targets": torch.from_numpy(self.targets[[draw.index for draw in draws]]),
+            "weights": torch.tensor([draw.weight for draw in draws], dtype=torch.float32),
+        }
+
+    def _pixels(self, draw: Draw) -> np.ndarray:
+        rng = np.random.default_rng([self.seed, draw.epoch, draw.index])
+        return self.crop(self.images[draw.index], rng)
+
+    def _map(self, draws: Sequence[Draw]) -> Iterator[np.ndarray]:
+        if torch.utils.data.get_worker_info() is not None:  # the workers are the parallelism
+            return map(self._pixels, draws)
+        return _threads().map(self._pixels, draws)
+
+
+class EpochLoader(DataLoader[dict[str, torch.Tensor]]):
+    """A DataLoader that tells its batch sampler which epoch it is."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the Trainer at the start of an epoch."""
+        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+
+
+def training_loader(images: TrainingImages, batches: GlobalBatches, workers: int, pin_memory: bool) -> EpochLoader:
+    """Batches for this process, made by threads (workers 0) or worker processes."""
+    return EpochLoader(
+        images,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        pin_memory=pin_memory,
+        prefetch_factor=4 if workers else None,
+    )
+
+
+def choose_workers(wanted: int | str, all_kept: bool) -> int:
+    """Loader processes for ``data.workers``: none while images stay decoded in memory, else one per core up to 8."""
+    if isinstance(wanted, int):
+        return wanted
+    return 0 if all_kept else min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+
+
+def _as_it_is(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return batch
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """Threads for cropping: Pillow releases the interpreter lock while it resizes."""
+    return ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1), thread_name_prefix="crop")

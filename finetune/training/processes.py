@@ -1,0 +1,52 @@
+"""Several processes as one: started together, told the same, and only one of them speaks."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+import torch.distributed as dist
+from accelerate import PartialState
+
+from finetune.training.hardware import Hardware
+
+Value = TypeVar("Value")
+
+
+def join_processes(hardware: Hardware) -> None:
+    """Meet the other processes, and silence the libraries in all but the main one."""
+    PartialState(cpu=hardware.device_type == "cpu")
+    if not hardware.is_main:
+        logging.disable(logging.WARNING)
+
+
+def main_first() -> AbstractContextManager[None]:
+    """The main process goes first (downloads, draws, verifies); the others then find what it left in the cache."""
+    return PartialState().main_process_first()  # type: ignore[no-any-return]
+
+
+def from_main(work: Callable[[], Value]) -> Value:
+    """Do ``work`` in the main process only and give its result, or its error, to all."""
+    if not dist.is_initialized():
+        return work()
+    outcome: list[bytes | None] = [_outcome(work) if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(outcome, src=0)
+    value, error = pickle.loads(outcome[0] or b"")
+    if error is not None:
+        raise error
+    return value  # type: ignore[no-any-return]
+
+
+def wait_for_all() -> None:
+    """Return when every process has come here."""
+    PartialState().wait_for_everyone()
+
+
+def _outcome(work: Callable[[], Value]) -> bytes:
+    try:
+        return pickle.dumps((work(), None))
+    except Exception as error:
+        return pickle.dumps((None, error))

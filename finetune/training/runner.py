@@ -1,0 +1,255 @@
+"""Recipe -> Trainer -> run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from finetune.data import Splits, load_splits, targets
+from finetune.data.decoded import DecodedImages
+from finetune.metrics import score_metrics
+from finetune.model import LoadedModel, Task, choose_task, load_with_new_head, open_saved, save_model, set_trainable
+from finetune.pixels import TrainingCrop
+from finetune.predict import Precision, prediction_rows
+from finetune.recipe import Recipe
+from finetune.run_folder import RunFolder
+from finetune.training.arguments import best_metric, optimizer_args, training_arguments
+from finetune.training.batches import GlobalBatches, TrainingImages, choose_workers, training_loader
+from finetune.training.hardware import Hardware, choose_hardware
+from finetune.training.history import KeepHistory, MarkCheckpoints
+from finetune.training.memory import fit_in_memory
+from finetune.training.processes import from_main, join_processes, main_first, wait_for_all
+from finetune.training.progress import ShowProgress
+from finetune.training.record import Phases, describe_model, describe_start
+from finetune.training.resuming import Start, begin, checkpoint_to_resume, same_data
+from finetune.training.scoring import score_together
+from finetune.training.stopping import Interrupted, StopOnSignal, StopOnTime, StopWithoutProgress, requeue_hint
+from finetune.training.tracking import check_trackers, trackers
+from finetune.training.trainer import ClassifierTrainer
+
+
+def train(recipe: Recipe, *, fallback: bool = True, resume: bool = False, overwrite: bool = False) -> RunFolder:
+    """Fine-tune as the recipe says; the run folder holds all that is needed to repeat it.
+
+    Args:
+        recipe: As it was loaded.
+        fallback: Where checkpoint or data cannot be reached, apply the recipe's ``offline`` section.
+        resume: Go on with the newest interrupted run of this recipe.
+        overwrite: Replace the run folder of that name instead of numbering a new one.
+    Raises:
+        FinetuneError: something that the user can mend.
+        Interrupted: a signal asked to stop; a checkpoint was saved.
+    """
+    check_trackers(recipe)
+    hardware = choose_hardware(recipe)
+    join_processes(hardware)
+    console = Console(stderr=True, highlight=False, quiet=not hardware.is_main)
+    start = from_main(lambda: begin(recipe, fallback=fallback, resume=resume, overwrite=overwrite))
+    if start.notice:
+        console.print(start.notice, markup=False)
+    phases = Phases()
+    with phases("data"), main_first():
+        splits = load_splits(start.recipe)
+    work = Work(start, hardware, splits, choose_task(start.recipe), console, phases)
+    work.note_start()
+    loaded = fit_in_memory(start.recipe, hardware.processes, work.fit, console.print)
+    return work.finish(loaded)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one run works with, once the recipe, the machine and the data are known."""
+
+    start: Start
+    hardware: Hardware
+    splits: Splits
+    task: Task
+    console: Console
+    phases: Phases
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.start.recipe
+
+    @property
+    def folder(self) -> RunFolder:
+        return self.start.folder
+
+    def note(self, fields: dict[str, Any]) -> None:
+        """Write into the run's record, from the main process."""
+        if self.hardware.is_main:
+            self.folder.update_record(fields)
+
+    def note_start(self) -> None:
+        """Record versions, hardware and data; refuse to resume on other data."""
+        if self.start.resumed:
+            same_data(self.folder, self.splits.source)
+        self.note(describe_start(self.hardware, self.splits))
+        for line in self.hardware.notes:
+            self.console.print(line)
+
+    # ------------------------------------------------------------ training
+
+    def fit(self, accumulation_steps: int) -> LoadedModel:
+        """Train to the end, and return the best model."""
+        with self.phases("model"), main_first():
+            loaded = load_with_new_head(self.recipe, self.splits.labels, self.task)
+        attention = self.hardware.attention(self.recipe.model.attention)
+        loaded.model.set_attn_implementation(attention)
+        set_trainable(loaded.model, self.recipe.model.train)
+        stop = StopOnSignal()
+        progress = ShowProgress(self.task.name, len(self.splits.datasets["train"]), best_metric(self.recipe), self.console)
+        trainer = self.build_trainer(loaded, accumulation_steps, [stop, progress])
+        self.note({**describe_model(loaded, attention), "derived": self.derived(trainer)})
+        self.run_trainer(trainer, stop, progress)
+        self.note({"best": self.best(trainer), "images_per_second": round(progress.speed, 2)})
+        return loaded
+
+    def build_trainer(self, loaded: LoadedModel, accumulation_steps: int, callbacks: list[Any]) -> ClassifierTrainer:
+        """The Trainer with its batches, its measure and its callbacks."""
+        recipe, hardware = self.recipe, self.hardware
+        images = DecodedImages(self.splits.datasets["train"], recipe.data.keep_decoded_mb)
+        crop = TrainingCrop(recipe.augment, loaded.pixels)
+        training = TrainingImages(images, targets(self.splits.datasets["train"]), crop, recipe.run.seed)
+        batches = GlobalBatches(
+            len(images), recipe.optim.batch_size, accumulation_steps, hardware.rank, hardware.processes, recipe.run.seed
+        )
+        workers = choose_workers(recipe.data.workers, images.all_kept)
+        arguments = training_arguments(
+            recipe, hardware, self.folder.checkpoints, accumulation_steps, evaluates="validation" in self.splits.datasets
+        )
+        return ClassifierTrainer(
+            model=loaded.model,
+            args=arguments,
+            loader=training_loader(training, batches, workers, pin_memory=hardware.device_type == "cuda"),
+            task=self.task,
+            pixels=loaded.pixels,
+            optimizer_args=optimizer_args(recipe),
+            measure=self.measure(loaded, arguments.device) if arguments.eval_strategy != "no" else None,
+            callbacks=[*callbacks, *self.callbacks()],
+        )
+
+    def callbacks(self) -> list[Any]:
+        """What listens to the Trainer, by what the recipe asks for."""
+        recipe, evaluate = self.recipe, self.recipe.evaluate
+        listeners: list[Any] = [MarkCheckpoints(), KeepHistory(self.folder, self.evaluation_precision)]
+        if recipe.run.max_minutes is not None:
+            listeners.append(StopOnTime(recipe.run.max_minutes))
+        if evaluate.patience is not None:
+            listeners.append(StopWithoutProgress(best_metric(recipe), evaluate.patience, evaluate.min_improvement))
+        return listeners + (trackers(recipe, self.folder) if self.hardware.is_main else [])
+
+    def run_trainer(self, trainer: ClassifierTrainer, stop: StopOnSignal, progress: ShowProgress) -> None:
+        """Train, from a checkpoint where there is one.
+
+        Raises:
+            Interrupted: a signal asked for it.
+        """
+        resumable = self.start.resumed or None
+        checkpoint = resumable and from_main(lambda: checkpoint_to_resume(self.folder, self.console.print))
+        try:
+            with self.phases("training"):
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            stop.restore()
+            progress.close()
+        if stop.stopped:
+            self.note({"status": "interrupted", "seconds": self.phases.seconds})
+            raise Interrupted(
+                f"stopped after step {trainer.state.global_step} of {trainer.state.max_steps}; "
+                f"{self.folder} goes on with --resume{requeue_hint()}"
+            )
+
+    # ------------------------------------------------------------ measuring
+
+    @property
+    def evaluation_precision(self) -> Precision:
+        """Arithmetic of evaluations during training; the final ones have ``evaluate.precision``."""
+        return "bf16" if self.hardware.precision == "bf16" else "fp32"
+
+    def measure(self, loaded: LoadedModel, device: torch.device) -> Any:
+        """A function that gives the validation metrics of a model as it is."""
+        validation = self.splits.datasets["validation"]
+        images = DecodedImages(validation, self.recipe.data.keep_decoded_mb)
+        truth = targets(validation)
+
+        def metrics_of(model: torch.nn.Module) -> dict[str, Any]:
+            logits = self.score(model, images, loaded, device, self.evaluation_precision)
+            return self.metrics(logits, truth)
+
+        return metrics_of
+
+    def score(
+        self, model: torch.nn.Module, images: DecodedImages, loaded: LoadedModel, device: torch.device, precision: Precision
+    ) -> np.ndarray:
+        """Logits of a split by all processes."""
+        size = self.recipe.evaluate.batch_size or (16 if device.type == "cpu" else 64)
+        return score_together(
+            model, images, loaded.pixels, self.hardware, batch_size=size, device=device, precision=precision
+        )
+
+    def metrics(self, logits: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+        """All metrics of a split."""
+        evaluate = self.recipe.evaluate
+        return score_metrics(
+            self.task.name, logits, truth, self.splits.labels, threshold=evaluate.threshold, top_k=evaluate.top_k
+        )
+
+    # ------------------------------------------------------------ the end
+
+    def finish(self, loaded: LoadedModel) -> RunFolder:
+        """Save the model, open it again, and report what the saved one scores."""
+        device = next(loaded.model.parameters()).device
+        if self.hardware.is_main:
+            save_model(loaded.model, loaded.pixels, self.folder.model)
+        wait_for_all()
+        with self.phases("evaluation"):
+            saved = open_saved(self.folder.model)
+            saved.model.to(device)
+            held_out = {name: split for name, split in self.splits.datasets.items() if name != "train"}
+            logits = {name: self._final_logits(saved, split, device) for name, split in held_out.items()}
+        if self.hardware.is_main:
+            self._write_results(held_out, logits)
+        self.note({"status": "finished", "seconds": self.phases.seconds})
+        wait_for_all()
+        return self.folder
+
+    def _final_logits(self, saved: LoadedModel, split: Any, device: torch.device) -> np.ndarray:
+        images = DecodedImages(split, self.recipe.data.keep_decoded_mb)
+        return self.score(saved.model, images, saved, device, self.recipe.evaluate.precision)
+
+    def _write_results(self, held_out: dict[str, Any], logits: dict[str, np.ndarray]) -> None:
+        truth = {name: targets(split) for name, split in held_out.items()}
+        self.folder.write_metrics({name: self.metrics(logits[name], truth[name]) for name in held_out})
+        rows = (
+            row
+            for name, split in held_out.items()
+            for row in prediction_rows(
+                name, split["path"], truth[name], logits[name], self.splits.labels, self.task, self.recipe.evaluate.threshold
+            )
+        )
+        self.folder.write_predictions(rows)
+
+    # ------------------------------------------------------------ what is recorded
+
+    def derived(self, trainer: ClassifierTrainer) -> dict[str, Any]:
+        """Values that follow from the recipe, the data and the machine."""
+        steps = trainer.loader.batch_sampler.steps  # type: ignore[union-attr]
+        return {
+            "steps_per_epoch": steps,
+            "images_per_forward_pass": trainer.args.per_device_train_batch_size,
+            "accumulation_steps": trainer.args.gradient_accumulation_steps,
+            "loader_workers": trainer.loader.num_workers,
+            "best_metric": best_metric(self.recipe),
+        }
+
+    def best(self, trainer: ClassifierTrainer) -> dict[str, Any]:
+        """Which step's weights were saved, and what they scored during training."""
+        state = trainer.state
+        if state.best_global_step:
+            return {"step": state.best_global_step, best_metric(self.recipe): state.best_metric}
+        return {"step": state.global_step}

@@ -1,0 +1,164 @@
+"""Hugging Face's Trainer, made right where release 5.23 is silently wrong for image classifiers.
+
+Each override names what it mends; ``tests/training`` shows the fault on the stock class, so that a release that
+mends it is noticed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel, Trainer, TrainingArguments
+
+from finetune.errors import RecipeError, TrainingError
+from finetune.model import Task, no_decay_parameter_names
+from finetune.pixels import PixelPipeline
+from finetune.training.batches import EpochLoader
+
+Batch = dict[str, torch.Tensor]
+
+
+class ClassifierTrainer(Trainer):
+    """Trains on batches of ``pixels`` (uint8), ``targets`` and ``weights``.
+
+    Args:
+        model: An image classifier whose outputs hold logits.
+        args: Training arguments.
+        loader: This process's batches, already divided among processes.
+        task: Loss and its count.
+        pixels: Normalises pixels on the device.
+        optimizer_args: Further keyword arguments of the optimiser's class.
+        measure: Scores the validation split with the model as it is, and returns metrics by name.
+        callbacks: Besides the Trainer's own.
+    """
+
+    # The loss is normalised over the whole accumulated batch here; the Trainer must not divide it again.
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: TrainingArguments,
+        loader: EpochLoader,
+        task: Task,
+        pixels: PixelPipeline,
+        optimizer_args: dict[str, Any],
+        measure: Callable[[PreTrainedModel], dict[str, Any]] | None,
+        callbacks: list[Any],
+    ) -> None:
+        self.loader, self.task, self.pixels, self.measure = loader, task, pixels, measure
+        self.optimizer_args = optimizer_args
+        super().__init__(model=model, args=args, callbacks=callbacks, eval_dataset=[] if measure else None)  # type: ignore[arg-type]
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """The batches as they are: Accelerate would divide them again, repeating images where they do not divide."""
+        return self.loader
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """The optimiser that the arguments name, with every further argument; stock drops those of most optimisers.
+
+        Raises:
+            RecipeError: the optimiser lacks a package or does not know an argument.
+        """
+        name = str(self.args.optim)
+        try:
+            cls, kwargs = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            self.optimizer_cls_and_kwargs = cls, {**kwargs, **self.optimizer_args}
+            return super().create_optimizer(model)
+        except ImportError as error:
+            raise RecipeError([f"optim.optimizer: {name} needs a package that is not installed: {error}"]) from error
+        except TypeError as error:
+            raise RecipeError([f"optim.optimizer_args: {name} was refused its arguments: {error}"]) from error
+
+    def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
+        """All but biases, norms, class and distillation tokens and position embeddings; stock decays the last two."""
+        spared = no_decay_parameter_names(model)
+        return [name for name, _ in model.named_parameters() if name not in spared]
+
+    # ------------------------------------------------------------ loss
+
+    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor:
+        """Terms of the loss in the whole batch: over accumulation steps and processes, without padding and unknowns.
+
+        Stock counts labels of a name that is not used here, and its multi-label loss ignores the count.
+        """
+        counts = [self.task.count(batch["targets"], batch["weights"]) for batch in batch_samples]
+        total = torch.stack(counts).sum().to(device)
+        return self.accelerator.reduce(total, reduction="sum").clamp(min=1)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """This piece's share of the batch's mean loss.
+
+        DistributedDataParallel averages gradients over processes, so the share is multiplied by their number.
+        """
+        outputs = model(pixel_values=self.pixels.normalise(inputs["pixels"]))
+        total = self.task.loss_sum(outputs, inputs["targets"], inputs["weights"])
+        loss = total * self.accelerator.num_processes / num_items_in_batch
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Stop at the first logged loss that is not a number; stock logs such a loss as 0 and goes on.
+
+        Raises:
+            TrainingError: the loss since the last log is NaN or infinite.
+        """
+        if not math.isfinite(logs.get("loss", 0.0)):
+            raise TrainingError(
+                f"the loss is {logs['loss']} at step {self.state.global_step}; the model of the last checkpoint is "
+                "untouched; a lower optim.learning_rate, optim.warmup_fraction 0.05, or run.precision fp32 helps most"
+            )
+        super().log(logs, start_time)
+
+    # ------------------------------------------------------------ evaluation
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Metrics of the validation split from all its logits at once.
+
+        Stock averages the loss over processes, which is off when the images do not divide among them.
+        """
+        if self.measure is None:
+            return {}
+        found = self.measure(self.model)
+        metrics = {f"{metric_key_prefix}_{key}": value for key, value in found.items() if isinstance(value, float)}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        name = self.args.metric_for_best_model
+        if name is not None and f"eval_{name}" not in metrics:
+            raise TrainingError(
+                f"{name} is undefined on the validation split (no class has the images that it needs), so it cannot "
+                "pick the best model; set evaluate.best_metric: loss, or enlarge the validation split"
+            )
+        return super()._determine_best_metric(metrics, trial)
+
+    # ------------------------------------------------------------ weights
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        """All weights of a checkpoint. Stock restores only what has the same name in the file and in memory,
+        which for ViT and DeiT leaves every encoder layer as it was."""
+        load_weights(self.accelerator.unwrap_model(model or self.model), Path(resume_from_checkpoint))
+
+    def _load_best_model(self) -> None:
+        """All weights of the best checkpoint, for the same reason."""
+        load_weights(self.accelerator.unwrap_model(self.model), Path(str(self.state.best_model_checkpoint)))
+
+
+def load_weights(model: PreTrainedModel, checkpoint: Path) -> None:
+    """Load every weight of a saved checkpoint into a model of the same shape, strictly."""
+    saved = type(model).from_pretrained(checkpoint, config=model.config, dtype=model.dtype, local_files_only=True)
+    model.load_state_dict(saved.state_dict(), strict=True)
