@@ -1,0 +1,83 @@
+"""A data set's images, decoded once and kept while they fit into memory."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, Literal
+
+import datasets
+from PIL import Image
+
+from finetune.data.images import ImageError, decode, pixel_count
+from finetune.data.memory import free_memory_bytes
+
+_BYTES_PER_PIXEL = 4  # Pillow stores RGB in four bytes
+
+
+class DecodedImages:
+    """Decoded RGB images by index.
+
+    What is decoded is kept until the budget is spent; after that, images are decoded each time. Images are handed
+    out as they are kept: do not change them. Threads may share one object. A copy that was pickled for a loader
+    process, or came there by a fork, keeps nothing more than it brought: otherwise every worker would fill the
+    budget again.
+
+    Args:
+        dataset: With a column ``image``, not decoded (``datasets.Image(decode=False)``).
+        keep_mb: Budget in MB (2**20 bytes); auto takes a quarter of the free memory, shared by the processes of a
+            machine.
+    Attributes:
+        all_kept: Whether all images will fit, by the sizes in their headers.
+    """
+
+    def __init__(self, dataset: datasets.Dataset, keep_mb: int | Literal["auto"] = "auto") -> None:
+        self._dataset = dataset.select_columns(["image"]).with_format(None)
+        self._budget_bytes = _automatic_budget() if keep_mb == "auto" else keep_mb * 2**20
+        self._kept: dict[int, Image.Image] = {}
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+        self.all_kept = self._fits()
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        image = decode(self._dataset[index]["image"])
+        self._keep(index, image)
+        return image
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": {}, "_lock": None, "_owner": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
+    def _keep(self, index: int, image: Image.Image) -> None:
+        if os.getpid() != self._owner:
+            return
+        needed = image.width * image.height * _BYTES_PER_PIXEL
+        with self._lock:
+            if index not in self._kept and needed <= self._budget_bytes:
+                self._kept[index] = image
+                self._budget_bytes -= needed
+
+    def _fits(self) -> bool:
+        """Add up headers until the budget is spent, so that a large data set is not read to its end."""
+        left = self._budget_bytes
+        for index in range(len(self)):
+            try:
+                left -= pixel_count(self._dataset[index]["image"]) * _BYTES_PER_PIXEL
+            except ImageError:
+                continue  # said where the image is asked for
+            if left < 0:
+                return False
+        return self._budget_bytes > 0
+
+
+def _automatic_budget() -> int:
+    processes = max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return free_memory_bytes() // 4 // processes

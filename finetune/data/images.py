@@ -1,0 +1,233 @@
+"""One decoder for the whole project: whatever file an image comes in, what comes out is upright 8-bit RGB.
+
+======================= =======================================================================
+EXIF orientation        applied, all eight
+grey, palette, 1-bit    converted to RGB
+transparency            shown on white, also a palette's and a grey image's
+16-bit grey             divided by 257, so that full white stays full white
+floating point          [0, 1], else [0, 255], else [0, 65535], whichever holds all values
+CMYK, YCbCr             converted by Pillow's formulas; colour profiles are not applied
+animation, pages        the first frame
+======================= =======================================================================
+
+Only the formats of `FORMATS` are opened: Pillow knows others that start programs (PostScript) or hold no pictures.
+The number of pixels is read from the header and limited before anything is decompressed.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from finetune.errors import DataError
+
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA", "PCX", "ICO")
+MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24 kB PNG can claim more
+FaultKind = Literal["missing", "not an image", "truncated", "too many pixels", "cannot be read"]
+Source = str | Path | bytes | Mapping[str, Any] | Image.Image
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class ImageError(DataError):
+    """An image cannot be decoded; `kind` says in what way, `detail` what was found."""
+
+    def __init__(self, message: str, kind: FaultKind = "cannot be read", detail: str = "") -> None:
+        super().__init__(message)
+        self.kind, self.detail = kind, detail
+
+
+class Header(NamedTuple):
+    """What is known of an image without its pixels; width and height in pixels as the image is shown."""
+
+    width: int
+    height: int
+    mode: str
+    format: str
+
+
+def decode(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The image, upright, mode RGB, without metadata (so that nobody turns it twice).
+
+    Args:
+        source: A path, an image file's bytes, a row ``{"bytes": …, "path": …}`` of a data set, or a Pillow image.
+        max_pixels: Width times height above which an image is refused before it is decompressed.
+    Raises:
+        ImageError: there is no such file, it is no image, it is cut short, or it is too large.
+
+    >>> decode(Image.new("LA", (2, 1), (0, 0))).getpixel((0, 0))  # black, but fully transparent
+    (255, 255, 255)
+    """
+    with _opened(source, max_pixels) as image:
+        image.load()
+        image = _turned_upright(image)
+        rgb = _eight_bits(image)
+        rgb = _on_white(rgb) if rgb.has_transparency_data else rgb.convert("RGB")
+        rgb.info = {}
+        return rgb
+
+
+def verify(source: Source, max_pixels: int = MAX_PIXELS) -> Header:
+    """Check that an image decodes to its last byte, as cheaply as that can be known.
+
+    A JPEG is read whole but reconstructed at an eighth of its size, which still notices a cut of two bytes.
+
+    Raises:
+        ImageError: as `decode`.
+    """
+    with _opened(source, max_pixels) as image:
+        size, mode, format_ = image.size, image.mode, image.format or "in memory"
+        if format_ in ("JPEG", "MPO"):
+            image.draft(None, (max(1, size[0] // 8), max(1, size[1] // 8)))
+            image.load()
+        else:
+            image.load()
+            size = image.size
+            _eight_bits(image)
+        width, height = reversed(size) if _orientation(image) >= 5 else size
+        return Header(width, height, mode, format_)
+
+
+def pixel_count(source: Source) -> int:
+    """Width times height from the header alone.
+
+    Raises:
+        ImageError: the header cannot be read.
+    """
+    with _opened(source, MAX_PIXELS) as image:
+        return image.width * image.height
+
+
+@contextmanager
+def _opened(source: Source, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a source and turn whatever goes wrong with it, here or in the body, into an `ImageError`."""
+    try:
+        with _image(source) as image:
+            if image.width * image.height > max_pixels:
+                raise Image.DecompressionBombError(f"{image.width}×{image.height}")
+            yield image
+    except (MemoryError, ImageError):
+        raise
+    except Exception as error:  # a broken file makes Pillow raise almost anything
+        kind, detail = _diagnose(error, source, max_pixels)
+        raise ImageError(f"{_name(source)}: {kind} ({detail})", kind, detail) from error
+
+
+def _image(source: Source) -> AbstractContextManager[Image.Image]:
+    if isinstance(source, Image.Image):
+        return nullcontext(source)  # not ours to close
+    return Image.open(_file(source), formats=_formats())
+
+
+@functools.cache
+def _formats() -> list[str]:
+    """Those of `FORMATS` that this build of Pillow can open."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _file(source: str | Path | bytes | Mapping[str, Any]) -> str | Path | io.BytesIO:
+    """What Pillow can open: a path, from which it reads no more than it needs, or bytes in memory."""
+    content = source
+    if isinstance(source, Mapping):
+        content = source["path"] if source.get("bytes") is None else source["bytes"]
+    if isinstance(content, (str, Path)):
+        return content
+    if isinstance(content, bytes):
+        return io.BytesIO(content)
+    raise TypeError(f"expected a path or bytes, found {type(content).__name__}")
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, Mapping):
+        source = source.get("path") or b""
+    if isinstance(source, (str, Path)):
+        return str(source)
+    return getattr(source, "filename", "") or "image"
+
+
+def _diagnose(error: Exception, source: Source, max_pixels: int) -> tuple[FaultKind, str]:
+    text = str(error) or type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        return "missing", "there is no such file"
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return "too many pixels", f"{text}; the limit is {max_pixels:,} pixels"
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image", _first_bytes(source)
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return "truncated", text
+    return "cannot be read", f"{type(error).__name__}: {text}"
+
+
+def _first_bytes(source: Source) -> str:
+    """What a file that is no image begins with."""
+    head = _head(source)
+    if not head:
+        return "the file is empty"
+    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
+        return "HEIC, which is not supported; convert it to JPEG"
+    return f"it begins with {head!r}"
+
+
+def _head(source: Source) -> bytes:
+    if isinstance(source, Image.Image):
+        return b""
+    file = _file(source)
+    if isinstance(file, io.BytesIO):
+        return file.read(16)
+    with open(file, "rb") as opened:
+        return opened.read(16)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # metadata that cannot be read says nothing about the pixels
+        return 1
+    return value if value in _UPRIGHT else 1
+
+
+def _turned_upright(image: Image.Image) -> Image.Image:
+    orientation = _orientation(image)
+    return image if orientation == 1 else image.transpose(_UPRIGHT[orientation])
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale modes of more than 8 bits per channel; Pillow's own conversion would cut them off at 255."""
+    if image.mode == "F":
+        return Image.fromarray(_from_float(np.asarray(image)))
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image).astype(np.int64)
+        if values.size and not 0 <= values.min() <= values.max() <= 65535:
+            raise ValueError(f"whole numbers from {values.min()} to {values.max()}, expected 0 to 65535")
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    return image
+
+
+def _from_float(values: np.ndarray) -> np.ndarray:
+    """(height, width) floats to uint8 by the smallest customary range that holds them."""
+    low, high = float(values.min()), float(values.max())
+    for white in (1.0, 255.0, 65535.0):
+        if low >= 0.0 and high <= white:
+            return np.rint(values.astype(np.float64) * (255.0 / white)).astype(np.uint8)
+    raise ValueError(f"floating-point values from {low:g} to {high:g}, expected within [0, 1], [0, 255] or [0, 65535]")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")

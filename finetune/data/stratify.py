@@ -1,0 +1,140 @@
+"""Cutting images into splits so that every class keeps its share: iterative stratification over units.
+
+A unit is what must stay together: one image, or all images of a group. With one label an image this is the exact
+stratified split; with several it is the algorithm of Sechidis, Tsoumakas and Vlahavas, "On the Stratification of
+Multi-label Data" (ECML PKDD 2011), with two departures: the share of each label in each split is rounded to whole
+images first, so that many rare classes together still fill the held-out splits, and every class that occurs
+gets a unit in the first split. All decisions are made in whole numbers, so that every machine makes the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+_DONE = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Images that stay together.
+
+    Args:
+        order: Ties are broken by it; it must be the same on every machine.
+        size: Number of images.
+        labels: Distinct class ids, and how many of the images have each.
+    """
+
+    order: int
+    size: int
+    labels: tuple[tuple[int, int], ...]
+
+
+def stratify(units: Sequence[Unit], shares: Sequence[Fraction], classes: int) -> list[int]:
+    """Assign every unit to a split.
+
+    Args:
+        units: In any order; the result does not depend on it.
+        shares: Of each split, summing to 1; the first split is the one that lacks no class.
+        classes: Number of classes; ids are below it.
+    Returns:
+        For each unit the position of its split in `shares`.
+
+    >>> units = [Unit(order=i, size=1, labels=((i % 2, 1),)) for i in range(10)]
+    >>> stratify(units, [Fraction(4, 5), Fraction(1, 5)], classes=2)
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1]
+    """
+    if not units or len(shares) == 1:
+        return [0] * len(units)
+    queue = sorted(range(len(units)), key=lambda i: (-units[i].size, units[i].order))
+    state = _State(units, shares, classes)
+    members = state.members(queue)
+    while (label := state.rarest()) is not None:
+        for unit in members[label]:
+            if state.split_of[unit] < 0:
+                state.assign(unit, state.most_wanted(label))
+    for unit in queue:
+        if state.split_of[unit] < 0:  # no label at all
+            state.assign(unit, state.most_wanted(None))
+    state.give_every_class_to_the_first_split(members)
+    return state.split_of
+
+
+class _State:
+    """Who still wants how many images of what."""
+
+    def __init__(self, units: Sequence[Unit], shares: Sequence[Fraction], classes: int) -> None:
+        self.units = units
+        self.split_of = [-1] * len(units)
+        counts = [0] * classes
+        for unit in units:
+            for label, count in unit.labels:
+                counts[label] += count
+        self.left = np.array([count or _DONE for count in counts], dtype=np.int64)
+        self.wanted = apportion(counts, shares)
+        self.images_wanted = apportion([sum(unit.size for unit in units)], shares)[0]
+
+    def members(self, queue: Sequence[int]) -> list[list[int]]:
+        """The units of each label, in the order of the queue."""
+        members: list[list[int]] = [[] for _ in self.wanted]
+        for unit in queue:
+            for label, _ in self.units[unit].labels:
+                members[label].append(unit)
+        return members
+
+    def rarest(self) -> int | None:
+        """The label with the fewest images that are not assigned yet."""
+        label = int(self.left.argmin()) if len(self.left) else None
+        return None if label is None or self.left[label] == _DONE else label
+
+    def most_wanted(self, label: int | None) -> int:
+        """The split that lacks most images of a label, then most images in all, then the first."""
+        splits = range(len(self.images_wanted))
+        if label is None:
+            return max(splits, key=lambda split: (self.images_wanted[split], -split))
+        wanted = self.wanted[label]
+        return max(splits, key=lambda split: (wanted[split], self.images_wanted[split], -split))
+
+    def assign(self, unit: int, split: int) -> None:
+        self.split_of[unit] = split
+        self.images_wanted[split] -= self.units[unit].size
+        for label, count in self.units[unit].labels:
+            self.wanted[label][split] -= count
+            left = int(self.left[label]) - count
+            self.left[label] = left or _DONE
+
+    def give_every_class_to_the_first_split(self, members: Sequence[Sequence[int]]) -> None:
+        """Rarer labels may have taken all units of a label elsewhere; its smallest unit is taken back."""
+        for units in members:
+            if units and all(self.split_of[unit] for unit in units):
+                self.split_of[units[-1]] = 0
+
+
+def apportion(counts: Sequence[int], shares: Sequence[Fraction]) -> list[list[int]]:
+    """Whole images of each class for each split, by largest remainder over all classes.
+
+    The held-out splits together get the rounded share of all images, and at least one; the first split keeps at
+    least one image of every class that has any.
+
+    >>> apportion([5, 5, 2, 1], [Fraction(4, 5), Fraction(1, 5)])
+    [[4, 1], [4, 1], [1, 1], [1, 0]]
+    """
+    held_out = [[int(count * share) for share in shares[1:]] for count in counts]
+    room = [count - 1 - sum(taken) if count else 0 for count, taken in zip(counts, held_out, strict=True)]
+    for split, share in enumerate(shares[1:]):
+        for label, over in enumerate(room):
+            if over < 0 and held_out[label][split]:  # a share above one half, and one or two images
+                back = min(-over, held_out[label][split])
+                held_out[label][split] -= back
+                room[label] += back
+        wanted = max(1 if share else 0, round(sum(counts) * share)) - sum(taken[split] for taken in held_out)
+        by_remainder = sorted(range(len(counts)), key=lambda label: (-(counts[label] * share % 1), label))
+        for label in by_remainder:
+            if wanted > 0 and room[label] > 0:
+                held_out[label][split] += 1
+                room[label] -= 1
+                wanted -= 1
+    return [[count - sum(taken), *taken] for count, taken in zip(counts, held_out, strict=True)]
