@@ -1,21 +1,19 @@
-"""Images to logits: the forward pass that evaluation during training, evaluation and prediction share."""
+"""The forward pass that evaluation during training, final metrics and prediction share."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, Protocol
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
     from finetune.pixels import PixelPipeline
 
 Precision = Literal["fp32", "bf16"]
@@ -30,7 +28,7 @@ class Images(Protocol):
 
 
 def score(
-    model: PreTrainedModel,
+    model: torch.nn.Module,
     images: Images,
     pixels: PixelPipeline,
     *,
@@ -41,17 +39,19 @@ def score(
 ) -> np.ndarray:
     """Logits of images, in their order.
 
-    Images are decoded and resized in threads, up to two batches ahead of the forward pass. Every
-    pass has ``batch_size`` rows, the last one filled up with black images, so that an image's logits do not
-    depend on how many others come with it. Processes that share a split take `whole_batches` of it each: then
-    they make the very passes that one process would, and agree with it to the last bit. (Divided otherwise,
-    a CPU's kernel for products as small as 8 rows by 3 classes may round a row by its place in the batch.)
+    Images are decoded and resized in threads, up to two batches ahead of the forward pass. Every pass has
+    ``batch_size`` rows, the last one filled up with black images, so that an image's logits do not depend on
+    how many others come with it. Processes that share a split take `whole_batches` of it each: then they make
+    the very passes that one process would, and agree with it to the last bit. (Divided otherwise, a CPU's
+    kernel for products as small as 8 rows by 3 classes may round a row by its place in the batch.)
 
     Args:
         model: An image classifier of transformers, on ``device`` and not wrapped for several processes. It is
             put in evaluation mode, and back.
         images: Decoded images, ``len(images)`` and ``images[i]``.
+        pixels: The model's evaluation pipeline.
         batch_size: Images per forward pass.
+        device: Where the model is.
         precision: ``bf16`` computes under autocast. ``fp32`` is fp32 also for a model that Accelerate has
             prepared for another precision.
         on_batch: Called after each pass with the number of images in it.
@@ -63,16 +63,24 @@ def score(
     device = torch.device(device)
     rows: list[np.ndarray] = []
     waiting: torch.Tensor | None = None  # one pass behind, so that a GPU computes while the next batch is put together
-    with _evaluating(model), _own_forward(model), torch.inference_mode(), _arithmetic(device, precision):
-        for count, batch in _batches(images, pixels, batch_size):
-            logits = model(pixel_values=pixels.normalise(batch.to(device, non_blocking=True))).logits[:count]
+    batches = _batches(images, pixels, batch_size, pin_memory=device.type == "cuda")
+    with (
+        closing(batches),
+        _evaluating(model),
+        _own_forward(model),
+        torch.inference_mode(),
+        _arithmetic(device, precision),
+    ):
+        for count, batch in batches:
+            pixel_values = pixels.normalise(batch.to(device, non_blocking=True))
+            logits: torch.Tensor = model(pixel_values=pixel_values).logits[:count]
             if waiting is not None:
                 rows.append(waiting.float().cpu().numpy())
             waiting = logits
             if on_batch is not None:
                 on_batch(count)
     if waiting is None:
-        return np.empty((0, model.config.num_labels), dtype=np.float32)
+        return _no_rows(model)
     return np.concatenate([*rows, waiting.float().cpu().numpy()])
 
 
@@ -87,35 +95,47 @@ def whole_batches(count: int, batch_size: int, part: int, parts: int) -> range:
     return range(min(count, first * batch_size), min(count, last * batch_size))
 
 
-def _batches(images: Images, pixels: PixelPipeline, batch_size: int) -> Iterator[tuple[int, torch.Tensor]]:
+def _batches(
+    images: Images, pixels: PixelPipeline, batch_size: int, pin_memory: bool
+) -> Generator[tuple[int, torch.Tensor], None, None]:
     """(images in it, uint8 batch filled up to ``batch_size``), prepared ahead in threads."""
 
     def prepare(index: int) -> np.ndarray:
         return pixels.to_uint8(images[index])
 
-    pool = ThreadPoolExecutor(min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
+    pool = ThreadPoolExecutor(_threads())
     ahead: deque[list[Future[np.ndarray]]] = deque()
     try:
         for start in range(0, len(images), batch_size):
             ahead.append([pool.submit(prepare, i) for i in range(start, min(start + batch_size, len(images)))])
             if len(ahead) > _BATCHES_AHEAD:
-                yield _stacked(ahead.popleft(), batch_size)
+                yield _stacked(ahead.popleft(), batch_size, pin_memory)
         while ahead:
-            yield _stacked(ahead.popleft(), batch_size)
+            yield _stacked(ahead.popleft(), batch_size, pin_memory)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _stacked(prepared: Sequence[Future[np.ndarray]], batch_size: int) -> tuple[int, torch.Tensor]:
-    first = prepared[0].result()
-    batch = torch.zeros((batch_size, *first.shape), dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+def _stacked(prepared: Sequence[Future[np.ndarray]], batch_size: int, pin_memory: bool) -> tuple[int, torch.Tensor]:
+    batch = torch.zeros((batch_size, *prepared[0].result().shape), dtype=torch.uint8, pin_memory=pin_memory)
     for row, future in enumerate(prepared):
         batch[row] = torch.from_numpy(future.result())
     return len(prepared), batch
 
 
+def _threads() -> int:
+    """One per core that this process may use, at most 8."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, usable)
+
+
 def _arithmetic(device: torch.device, precision: Precision) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def _no_rows(model: torch.nn.Module) -> np.ndarray:
+    config: Any = model.config
+    return np.empty((0, config.num_labels), dtype=np.float32)
 
 
 @contextmanager
@@ -132,10 +152,10 @@ def _evaluating(model: torch.nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _own_forward(model: torch.nn.Module) -> Iterator[None]:
-    """Without the forward that Accelerate puts on a model it prepares: that one runs in the training step's precision."""
+    """Without the forward that Accelerate puts on a model it prepares: that one has the training step's precision."""
     prepared = model.__dict__.pop("forward", None)
     try:
         yield
     finally:
         if prepared is not None:
-            model.forward = prepared
+            model.__dict__["forward"] = prepared

@@ -1,0 +1,7 @@
+"""Images and a model to logits, probabilities and decisions: the same way for evaluation, prediction and serving."""
+
+from finetune.predict.predictions import Prediction, prediction_rows
+from finetune.predict.predictor import Predictor
+from finetune.predict.scoring import Images, Precision, score, whole_batches
+
+__all__ = ["Images", "Precision", "Prediction", "Predictor", "prediction_rows", "score", "whole_batches"]

@@ -1,0 +1,89 @@
+"""What is said of an image: probabilities of all classes and the labels that are decided on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetune.labels import LabelSpace
+
+if TYPE_CHECKING:
+    from finetune.model import Task
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Args:
+        path: Where the image came from, or None for one that was given as pixels or bytes.
+        predicted: The label (multiclass), or every label from the threshold up (multilabel; may be none).
+        probabilities: Of every class, the most probable first. They add up to 1 for multiclass only.
+
+    >>> Prediction("1.jpg", ["can"], {"can": 0.9, "carton": 0.1}).top(1)
+    [('can', 0.9)]
+    """
+
+    path: str | None
+    predicted: list[str]
+    probabilities: dict[str, float]
+
+    def top(self, k: int = 5) -> list[tuple[str, float]]:
+        """The ``k`` most probable classes, or all where there are fewer."""
+        return list(islice(self.probabilities.items(), k))
+
+
+def predictions_of(
+    logits: np.ndarray, paths: Iterable[str | None], labels: LabelSpace, task: Task, threshold: float
+) -> Iterator[Prediction]:
+    """One `Prediction` per row of (images, classes) logits. A row that is not finite predicts nothing."""
+    probabilities = task.probabilities(logits)
+    decisions = task.decisions(probabilities, threshold)
+    for path, row, decision in zip(paths, probabilities, decisions, strict=True):
+        ids = np.flatnonzero(decision == 1) if decisions.ndim == 2 else [decision]
+        predicted = [labels.name(int(class_id)) for class_id in ids] if np.isfinite(row).all() else []
+        ranked = np.argsort(-row, kind="stable")
+        yield Prediction(path, predicted, {labels.name(int(i)): float(row[i]) for i in ranked})
+
+
+def prediction_rows(
+    split: str,
+    paths: Iterable[str],
+    targets: np.ndarray,
+    logits: np.ndarray,
+    labels: LabelSpace,
+    task: Task,
+    threshold: float,
+) -> Iterator[dict[str, Any]]:
+    """The lines of ``predictions.jsonl`` for one split, as they are needed.
+
+    Args:
+        paths: One per image.
+        targets: multiclass: (images,) class ids; multilabel: (images, classes), 1 present, 0 absent, -1 unknown.
+        logits: (images, classes).
+        threshold: Probability from which a label is predicted (multilabel).
+    Returns:
+        ``{"split", "path", "true", "predicted", "probabilities"}``, and ``"unknown"`` where a label is.
+    """
+    for prediction, target in zip(predictions_of(logits, paths, labels, task, threshold), targets, strict=True):
+        line: dict[str, Any] = {
+            "split": split,
+            "path": prediction.path,
+            "true": _names(labels, target, 1),
+            "predicted": prediction.predicted,
+            "probabilities": prediction.probabilities,
+        }
+        unknown = _names(labels, target, -1)
+        yield {**line, "unknown": unknown} if unknown else line
+
+
+def _names(labels: LabelSpace, target: np.ndarray, value: int) -> list[str]:
+    """Labels that a target says are present (1) or unknown (-1)."""
+    if target.ndim == 0:
+        known = int(target) >= 0
+        return [labels.name(int(target))] if known and value == 1 else []
+    return [labels.name(int(class_id)) for class_id in np.flatnonzero(target == value)]

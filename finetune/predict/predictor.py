@@ -1,0 +1,112 @@
+"""A saved model, ready to say what is on images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from finetune.errors import CheckpointError
+from finetune.labels import LabelSpace
+from finetune.model.saved import LoadedModel, open_saved
+from finetune.model.task import Multiclass, Multilabel, Task
+from finetune.predict.predictions import Prediction, predictions_of
+from finetune.predict.scoring import Precision, score
+from finetune.predict.sources import ManyImages, Sources
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+
+class Predictor:
+    """A model with its classes, its pixels and its threshold. It needs no recipe and no training data.
+
+    Args:
+        model: A run's ``model`` folder, or a model that is loaded.
+        threshold: Probability from which a label is predicted (multilabel).
+        device: Where to compute; by default the GPU where there is one, else the CPU.
+    Raises:
+        CheckpointError: the folder holds no such model, or one that does not say what its task is.
+    Attributes:
+        labels: The model's classes.
+        task: softmax or sigmoid, as the model's config says.
+    """
+
+    def __init__(
+        self, model: str | Path | LoadedModel, *, threshold: float = 0.5, device: torch.device | str | None = None
+    ) -> None:
+        loaded = model if isinstance(model, LoadedModel) else open_saved(Path(model))
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.model = loaded.model.to(self.device)  # type: ignore[arg-type]
+        self.pixels = loaded.pixels
+        self.threshold = threshold
+        self.task = task_of(loaded.model.config)
+        self.labels = labels_of(loaded.model.config)
+
+    def predict(
+        self,
+        images: ManyImages,
+        *,
+        precision: Precision = "fp32",
+        batch_size: int | None = None,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> list[Prediction]:
+        """What is on images, one `Prediction` each, in their order.
+
+        Args:
+            images: A path, a Pillow image, the bytes of an image file, a uint8 array (height, width, 3), a list
+                of any of these, or a split of a data set.
+            precision: ``bf16`` is faster where the hardware has it, and moves probabilities by up to 5e-4.
+            batch_size: Images per forward pass; by default 16 on a CPU and 64 elsewhere, fewer for few images.
+            on_batch: Called after each pass with the number of images in it.
+        Raises:
+            DataError: an image cannot be read; the message names it.
+        """
+        sources = Sources(images)
+        logits = self.logits(sources, precision=precision, batch_size=batch_size, on_batch=on_batch)
+        paths = [sources.path(index) for index in range(len(sources))]
+        return list(predictions_of(logits, paths, self.labels, self.task, self.threshold))
+
+    def logits(
+        self,
+        images: ManyImages | Sources,
+        *,
+        precision: Precision = "fp32",
+        batch_size: int | None = None,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> np.ndarray:
+        """(images, classes) float32, what comes before softmax or sigmoid; arguments as of `predict`."""
+        sources = images if isinstance(images, Sources) else Sources(images)
+        most = batch_size or (16 if self.device.type == "cpu" else 64)
+        return score(
+            self.model,
+            sources,
+            self.pixels,
+            batch_size=max(1, min(most, len(sources))),
+            device=self.device,
+            precision=precision,
+            on_batch=on_batch,
+        )
+
+
+def task_of(config: PretrainedConfig) -> Task:
+    """softmax or sigmoid, as a model's config says.
+
+    Raises:
+        CheckpointError: it does not say; models saved by this project do.
+    """
+    tasks = {task.problem_type: task for task in (Multiclass, Multilabel)}
+    problem_type = str(getattr(config, "problem_type", None))
+    if problem_type not in tasks:
+        raise CheckpointError(
+            f"{config.name_or_path}: config.json says problem_type {problem_type}; expected one of {', '.join(tasks)}"
+        )
+    return tasks[problem_type]()
+
+
+def labels_of(config: PretrainedConfig) -> LabelSpace:
+    """A model's classes, in the order of its outputs."""
+    return LabelSpace(tuple(name for _, name in sorted((config.id2label or {}).items())))
