@@ -1,4 +1,4 @@
-"""Average precision and AUROC of one ranking, and their means over classes."""
+"""Average precision and AUROC: how well scores rank the images of a class before the others."""
 
 from __future__ import annotations
 
@@ -7,43 +7,49 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import auc, roc_curve
+
+from finetune.metrics.classes import mean
 
 
-def average_precision(positive: NDArray[np.bool_], scores: NDArray[Any]) -> float | None:
-    """Stepwise average precision, sum of (R_k - R_k-1) * P_k; None where nothing is positive.
+def rank_scores(positive: NDArray[np.bool_], scores: NDArray[Any]) -> tuple[float | None, float | None]:
+    """Average precision and area under the ROC curve of one ranking.
 
-    Where everything is positive it is 1, whatever the scores.
+    scikit-learn's `roc_curve` sorts once for both; its `average_precision_score` and `roc_auc_score` give the same
+    numbers in three times the time, which counts where there are a thousand classes.
 
-    >>> average_precision(np.array([True, False, True]), np.array([3.0, 2.0, 1.0]))  # (1/1 + 2/3) / 2
-    0.8333333333333333
+    Args:
+        positive: (images,), whether the class is present.
+        scores: (images,), finite; only their order counts.
+    Returns:
+        Stepwise average precision, sum of (R_k - R_k-1) * P_k over the distinct scores: None where nothing is
+        positive, 1 where everything is. AUROC, the probability that a positive ranks above a negative, ties counting
+        half: None unless there are both.
+
+    Positives at ranks 1, 2 and 4 of 4: (1/1 + 2/2 + 3/4) / 3, and two of three pairs in order.
+
+    >>> rank_scores(np.array([True, False, True, True]), np.array([4.0, 2.0, 1.0, 3.0]))
+    (0.9166666666666666, 0.6666666666666666)
     """
-    if not positive.any():
-        return None
-    return float(average_precision_score(positive, scores))
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if not positives:
+        return None, None
+    if not negatives:
+        return 1.0, None
+    false_rate, true_rate, _ = roc_curve(positive, scores, drop_intermediate=False)
+    true, false = np.rint(true_rate * positives), np.rint(false_rate * negatives)
+    precision = true[1:] / (true[1:] + false[1:])
+    return float((np.diff(true) * precision).sum() / positives), float(auc(false_rate, true_rate))
 
 
-def auroc(positive: NDArray[np.bool_], scores: NDArray[Any]) -> float | None:
-    """Probability that a positive ranks above a negative, ties counting half; None unless there are both.
-
-    >>> auroc(np.array([True, False, True]), np.array([3.0, 2.0, 1.0]))
-    0.5
-    """
-    if not positive.any() or positive.all():
-        return None
-    return float(roc_auc_score(positive, scores))
-
-
-def mean(values: Sequence[float | None], weights: Sequence[int] | None = None) -> float | None:
-    """Mean of the values that exist, weighted if weights are given; None where none is left.
-
-    >>> mean([0.5, None, 1.0]), mean([0.5, None, 1.0], [3, 9, 1]), mean([None])
-    (0.75, 0.625, None)
-    """
-    there = [i for i, value in enumerate(values) if value is not None]
-    if not there:
-        return None
-    kept = [values[i] for i in there]
-    return float(
-        np.average(np.array(kept, dtype=np.float64), weights=None if weights is None else [weights[i] for i in there])
-    )
+def ranking_means(
+    average_precision: Sequence[float | None], auroc: Sequence[float | None], support: Sequence[int]
+) -> dict[str, float | None]:
+    """Means over the classes that have a value, plain and weighted by their positives."""
+    return {
+        "mAP": mean(average_precision),
+        "mAP_weighted": mean(average_precision, support),
+        "auroc_macro": mean(auroc),
+        "auroc_weighted": mean(auroc, support),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import datasets
@@ -36,8 +37,7 @@ class Multilabel(scored.Scored):
         )
 
     def _compute(
-        self, predictions: Any, references: Any, class_names: list[str] | None = None, threshold: float = 0.5
+        self, predictions: Any, references: Any, class_names: Sequence[str] | None = None, threshold: float = 0.5
     ) -> dict[str, Any]:
-        logits = np.asarray(predictions)
-        names = class_names or [str(i) for i in range(logits.shape[1])]
-        return multilabel_metrics(logits, np.asarray(references), names, threshold)
+        names = class_names or [str(class_id) for class_id in range(np.shape(predictions)[-1])]
+        return multilabel_metrics(predictions, references, names, threshold)

@@ -1,0 +1,112 @@
+"""Metrics as plain text, at most 80 columns wide: a table of splits, and the classes that need attention."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+WIDTH = 80
+HEADLINES = ("images", "loss", "accuracy", "balanced_accuracy", "hamming_accuracy", "mAP", "f1_macro", "f1_micro")
+_PER_CLASS = ("support", "predicted", "precision", "recall", "f1", "average_precision")
+_NO_VALUE = "-"
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    """The headline metrics, a row each, and a column for each split.
+
+    Args:
+        metrics: Split to what `score_metrics` returned, as in ``metrics.json``. More splits than fit side by side are
+            continued below.
+    Returns:
+        Lines without a newline at the end; ``-`` stands for a metric without a value.
+
+    >>> scored = {"images": 26, "loss": 0.25, "accuracy": 24 / 26, "mAP": None, "f1_macro": 0.5, "f1_micro": 24 / 26}
+    >>> print(metrics_table({"validation": scored, "test": scored}))
+              validation    test
+    images            26      26
+    loss          0.2500  0.2500
+    accuracy      0.9231  0.9231
+    mAP                -       -
+    f1_macro      0.5000  0.5000
+    f1_micro      0.9231  0.9231
+    """
+    keys = [key for key in HEADLINES if any(key in split for split in metrics.values())]
+    if any(split.get("images_not_finite") for split in metrics.values()):
+        keys.insert(1, "images_not_finite")  # the reason why all below it has no value
+    columns = [[_short(split, 24), *(_number(found.get(key)) for key in keys)] for split, found in metrics.items()]
+    first = ["", *keys]
+    pieces: list[list[list[str]]] = [[]]
+    for column in columns:
+        if pieces[-1] and _table_width([first, *pieces[-1], column]) > WIDTH:
+            pieces.append([])
+        pieces[-1].append(column)
+    return "\n\n".join(_aligned([first, *piece]) for piece in pieces)
+
+
+def class_table(per_class: Mapping[str, Mapping[str, Any]], rows: int = 20) -> str:
+    """The classes, the one with the lowest F1 first, those without positives last.
+
+    Args:
+        per_class: Class name to its row, as `score_metrics` returns it.
+        rows: At most so many are shown; a last line says how many are not.
+
+    >>> good = {"support": 6, "predicted": 6, "precision": 1.0, "recall": 1.0, "f1": 1.0, "average_precision": 1.0}
+    >>> poor = {"support": 2, "predicted": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0, "average_precision": 0.25}
+    >>> print(class_table({"can": good, "carton": poor}, rows=1))
+            support  predicted  precision  recall      f1      AP
+    carton        2          0     0.0000  0.0000  0.0000  0.2500
+    and 1 more class
+    """
+    order = sorted(per_class, key=lambda name: _need(per_class[name]))
+    keys = [key for key in _PER_CLASS if any(key in row for row in per_class.values())]
+    heads = ["AP" if key == "average_precision" else key for key in keys]
+    columns = [
+        [head, *(_number(per_class[name].get(key)) for name in order[:rows])]
+        for head, key in zip(heads, keys, strict=True)
+    ]
+    room = WIDTH - _table_width(columns) - 2
+    table = _aligned([["", *(_short(name, room) for name in order[:rows])], *columns])
+    left = len(order) - rows
+    return table if left <= 0 else f"{table}\nand {left} more {'class' if left == 1 else 'classes'}"
+
+
+def _need(row: Mapping[str, Any]) -> tuple[bool, float, int]:
+    f1 = row.get("f1")
+    return (f1 is None, 0.0 if f1 is None else f1, -(row.get("support") or 0))
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return _NO_VALUE
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
+
+
+def _aligned(columns: Sequence[Sequence[str]]) -> str:
+    """Columns to lines: the first flush left, the others flush right, two spaces between."""
+    widths = [max(map(_cells, column)) for column in columns]
+    lines = []
+    for texts in zip(*columns, strict=True):
+        first, *others = (" " * (width - _cells(text)) for text, width in zip(texts, widths, strict=True))
+        cells = [texts[0] + first, *(pad + text for pad, text in zip(others, texts[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _table_width(columns: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(_cells, column)) for column in columns) + 2 * (len(columns) - 1)
+
+
+def _short(text: str, room: int) -> str:
+    """The text, or its beginning and an ellipsis, in so many terminal cells."""
+    text = "".join(char if char.isprintable() else "?" for char in text)
+    if _cells(text) <= room:
+        return text
+    while _cells(text) > room - 3:
+        text = text[:-1]
+    return text + "..."
+
+
+def _cells(text: str) -> int:
+    """Width in a terminal, where East Asian characters take two cells and combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
