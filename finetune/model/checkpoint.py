@@ -2,51 +2,91 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from finetune.errors import CheckpointError
 from finetune.labels import LabelSpace
-from finetune.model.head import replace_head
-from finetune.model.loading import load_strictly, read_preprocessing
-from finetune.model.nano import bundled_checkpoint
+from finetune.model.head import HeadMode, head_names, replace_head
+from finetune.model.input_size import bound_to_size, image_size_px, with_image_size
+from finetune.model.loading import load_strictly
+from finetune.model.preprocessing import choose_preprocessing
 from finetune.model.saved import LoadedModel, set_attention
+from finetune.model.sources import Source, locate
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from finetune.model.task import Task
+    from finetune.pixels import PixelPipeline
     from finetune.recipe.sections import Recipe
 
 
 def load_with_new_head(recipe: Recipe, labels: LabelSpace, task: Task) -> LoadedModel:
     """Load the recipe's checkpoint and give it a head for these classes.
 
-    torch's global random state is what it was before.
+    The new rows depend on ``run.seed`` alone, and torch's global random state is left as it was.
 
     Raises:
         CheckpointError: the checkpoint cannot be found, read, or made to fit.
+        UnreachableError: it would have to be downloaded and cannot.
     """
+    source = locate(recipe.model.checkpoint, recipe.model.revision)
     with torch.random.fork_rng(devices=[]):
-        path, source = locate(recipe)
-        model, _ = load_strictly(path)
+        model, not_filled = load_strictly(source.folder)
+        checkpoint_px = image_size_px(model)
+        pixels, note = choose_preprocessing(recipe.model, source, recipe.model.image_size_px or checkpoint_px)
+        model = _fit_size(model, pixels, asked_px=recipe.model.image_size_px)
+        _check_head_is_there(recipe.model.head, not_filled, source)
         kept = replace_head(model, labels, mode=recipe.model.head, seed=recipe.run.seed)
     model.config.problem_type = task.problem_type
     if recipe.model.attention != "auto":
         set_attention(model, recipe.model.attention)
-    return LoadedModel(model.eval(), read_preprocessing(path), {**source, "head_rows_kept": kept})
+    record = {
+        **source.record(),
+        **_describe(model, checkpoint_px),
+        "head": _describe_head(model, recipe.model.head, labels, kept),
+        "preprocessing": dataclasses.asdict(pixels),
+        "preprocessing_note": note,
+    }
+    model.eval()  # type: ignore[no-untyped-call]
+    return LoadedModel(model, pixels, record)
 
 
-def locate(recipe: Recipe) -> tuple[str, dict[str, Any]]:
-    name = recipe.model.checkpoint
-    if name.startswith("bundled:"):
-        folder = bundled_checkpoint(name.removeprefix("bundled:"))
-        return str(folder), {"checkpoint": name, "path": str(folder)}
-    folder = Path(name)
-    if (folder / "model" / "config.json").is_file():
-        folder = folder / "model"
-    if folder.is_dir():
-        return str(folder), {"checkpoint": name, "path": str(folder.resolve())}
-    if folder.is_absolute():
-        raise CheckpointError(f"model.checkpoint: {name} does not exist")
-    return name, {"checkpoint": name, "path": name}
+def _fit_size(model: PreTrainedModel, pixels: PixelPipeline, asked_px: int | None) -> PreTrainedModel:
+    size = image_size_px(model)
+    if asked_px is None and size is not None and bound_to_size(model, pixels.size_px):
+        raise CheckpointError(
+            f"the preprocessing gives images of {pixels.size_px} px, but the checkpoint takes {size} px; set "
+            f"model.image_size_px: {pixels.size_px} to resample its position embeddings, or change model.preprocessing"
+        )
+    return with_image_size(model, pixels.size_px)
+
+
+def _check_head_is_there(mode: HeadMode, not_filled: set[str], source: Source) -> None:
+    if mode != "new" and not_filled:
+        raise CheckpointError(
+            f"model.head: {mode} needs the checkpoint's head, but {source.checkpoint} has no {sorted(not_filled)[0]} "
+            "that fits its config.json; use model.head: new"
+        )
+
+
+def _describe(model: PreTrainedModel, checkpoint_px: int | None) -> dict[str, Any]:
+    return {
+        "architecture": type(model).__name__,
+        "model_type": model.config.model_type,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "image_size_px": image_size_px(model),
+        "checkpoint_image_size_px": checkpoint_px,
+    }
+
+
+def _describe_head(model: PreTrainedModel, mode: HeadMode, labels: LabelSpace, kept: list[str]) -> dict[str, Any]:
+    return {
+        "mode": mode,
+        "parameters": sorted(head_names(model)),
+        "kept": kept,
+        "new": [name for name in labels.names if name not in set(kept)],
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -19,28 +19,37 @@ STD = 0.02  # DeiT draws its linear layers from a truncated normal of this width
 
 
 def find_heads(model: PreTrainedModel) -> dict[str, nn.Linear]:
-    """The linear layers beside the backbone that give one output per class, by name.
+    """The linear layers that depend on the number of classes, by name.
 
     ``classifier`` of a ViT, ``cls_classifier`` and ``distillation_classifier`` of a distilled DeiT,
-    ``classifier.1`` of a ResNet.
+    ``classifier.1`` of a ResNet: found by what changes when a model of the same config has one class more,
+    so no list of architectures is needed and a backbone as wide as there are classes confuses nothing.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is none, or something else than a linear layer depends on the classes.
     """
-    backbone = model.base_model_prefix + "."
-    heads = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-        and not name.startswith(backbone)
-        and module.out_features == model.config.num_labels
-    }
+    heads: dict[str, nn.Linear] = {}
+    for parameter in _depends_on_classes(model):
+        name = parameter.rpartition(".")[0]
+        layer = model.get_submodule(name)
+        if not isinstance(layer, nn.Linear):
+            raise CheckpointError(
+                f"{type(model).__name__}: {name} depends on the number of classes and is no linear layer but "
+                f"{type(layer).__name__}; its head cannot be replaced, choose a checkpoint of another architecture"
+            )
+        heads[name] = layer
     if not heads:
         raise CheckpointError(
-            f"{type(model).__name__} has no linear layer with {model.config.num_labels} outputs beside its backbone; "
-            "its head cannot be replaced, so choose a checkpoint of another architecture"
+            f"{type(model).__name__} has no layer that depends on the number of classes ({model.config.num_labels}), "
+            "so there is no head to replace; choose a checkpoint of an image classifier"
         )
     return heads
+
+
+def class_names(model: PreTrainedModel) -> list[str]:
+    """The class names in a model's config, in the order of its outputs; they may repeat."""
+    names = {int(number): str(name) for number, name in (model.config.id2label or {}).items()}
+    return [names[number] for number in sorted(names)]
 
 
 def head_names(model: PreTrainedModel) -> set[str]:
@@ -52,39 +61,51 @@ def replace_head(model: PreTrainedModel, labels: LabelSpace, *, mode: HeadMode =
     """Give the model a head for these classes and change nothing else.
 
     Args:
-        mode: new draws every row; extend keeps the rows of classes that the model knows by name; keep keeps
-            all of them, in the order of ``labels``.
-        seed: Of the new rows. They do not depend on torch's global generator, nor touch it.
+        model: Changed in place: head, ``id2label``, ``label2id`` and with them ``num_labels``.
+        labels: Position in it is the row of the head.
+        mode: new draws every row; extend keeps the rows of classes that the model knows by name and draws the
+            others; keep keeps all of them, in the order of ``labels``.
+        seed: Of the rows that are drawn, from a truncated normal of width 0.02, with bias 0. They do not
+            depend on torch's global generator, nor touch it.
     Returns:
         The classes whose rows were kept.
     Raises:
-        CheckpointError: keep, and the model's classes are not these.
+        CheckpointError: keep, and the model's classes are not these; extend, and it knows none of them.
     """
-    known = _known_classes(model)
-    if mode == "keep":
-        _demand_same_classes(set(known), labels)
-    kept = [] if mode == "new" else [name for name in labels.names if name in known]
-    rows = [(labels.id(name), known[name]) for name in kept]
+    kept = [] if mode == "new" else _classes_to_keep(model, labels, mode)
     generator = torch.Generator().manual_seed(seed)
     for name, old in find_heads(model).items():
         new = _draw(old, len(labels), generator)
-        _copy_rows(old, new, rows)
+        _copy_rows(old, new, kept)
         model.set_submodule(name, new)
+    model.config.num_labels = len(labels)  # a few configs store it, most count id2label
     model.config.id2label, model.config.label2id = labels.id2label, dict(labels.label2id)
-    if hasattr(model, "num_labels"):
-        model.num_labels = len(labels)
-    return kept
+    for module in model.modules():
+        if hasattr(module, "num_labels"):
+            module.num_labels = len(labels)  # type: ignore[assignment]
+    return [labels.name(to) for to, _ in kept]
+
+
+def _depends_on_classes(model: PreTrainedModel) -> list[str]:
+    config = copy.deepcopy(model.config)
+    config.num_labels = (model.config.num_labels or 0) + 1
+    with torch.device("meta"):  # shapes only: no memory, no random numbers, milliseconds
+        other = type(model)(config)
+    shapes = {name: parameter.shape for name, parameter in other.named_parameters()}
+    return [
+        name for name, parameter in model.named_parameters() if shapes.get(name, parameter.shape) != parameter.shape
+    ]
 
 
 def _draw(old: nn.Linear, classes: int, generator: torch.Generator) -> nn.Linear:
-    new = nn.utils.skip_init(nn.Linear, old.in_features, classes, bias=old.bias is not None)
-    weight = torch.empty(new.weight.shape)
+    weight = torch.empty(classes, old.in_features)  # on the CPU, so that every device gets the same numbers
     nn.init.trunc_normal_(weight, std=STD, generator=generator)
-    with torch.no_grad():
-        new.weight.copy_(weight)
-        if new.bias is not None:
-            new.bias.zero_()
-    return new.to(old.weight.device, old.weight.dtype).train(old.training)
+    with torch.device("meta"):  # nn.Linear itself would draw from the global generator
+        new = nn.Linear(old.in_features, classes, bias=old.bias is not None)
+    new.weight = nn.Parameter(weight.to(old.weight.device, old.weight.dtype))
+    if old.bias is not None:
+        new.bias = nn.Parameter(torch.zeros_like(new.weight[:, 0]))
+    return new.train(old.training)
 
 
 @torch.no_grad()
@@ -95,21 +116,42 @@ def _copy_rows(old: nn.Linear, new: nn.Linear, rows: list[tuple[int, int]]) -> N
             new.bias[to] = old.bias[origin]
 
 
-def _known_classes(model: PreTrainedModel) -> dict[str, int]:
-    names: Mapping[int, str] = model.config.id2label
-    return {name: int(number) for number, name in names.items()}
+def _classes_to_keep(model: PreTrainedModel, labels: LabelSpace, mode: HeadMode) -> list[tuple[int, int]]:
+    """(row in the new head, row in the old one) of every class that both know by name."""
+    known: dict[str, list[int]] = {}
+    for row, name in enumerate(class_names(model)):
+        known.setdefault(name, []).append(row)
+    if mode == "keep":
+        _demand_same_classes(set(known), labels)
+    common = [name for name in labels.names if name in known]
+    if not common:
+        raise CheckpointError(
+            f"model.head: extend finds none of the data's {len(labels)} classes among the checkpoint's {len(known)} "
+            f"({_some(set(known))}); use model.head: new"
+        )
+    for name in common:
+        if len(known[name]) > 1:
+            raise CheckpointError(
+                f"model.head: {mode}: the checkpoint has {len(known[name])} classes named {name!r} "
+                f"(rows {known[name]}), so which to keep is open; use model.head: new"
+            )
+    return [(labels.id(name), known[name][0]) for name in common]
 
 
 def _demand_same_classes(known: set[str], labels: LabelSpace) -> None:
     wanted = set(labels.names)
-    if known == wanted:
-        return
-    parts = [
-        f"{text} {', '.join(repr(name) for name in sorted(some)[:5])}{' …' if len(some) > 5 else ''}"
-        for text, some in (("the data lacks", known - wanted), ("the checkpoint lacks", wanted - known))
-        if some
+    differences = [
+        f"{who} {_some(names)}"
+        for who, names in (("the data lacks", known - wanted), ("the checkpoint lacks", wanted - known))
+        if names
     ]
-    raise CheckpointError(
-        f"model.head: keep needs the checkpoint's {len(known)} classes, but {' and '.join(parts)}; "
-        "use model.head: extend, or new"
-    )
+    if differences:
+        raise CheckpointError(
+            f"model.head: keep needs the checkpoint's {len(known)} classes, but {' and '.join(differences)}; "
+            "use model.head: extend, or new"
+        )
+
+
+def _some(names: set[str]) -> str:
+    first = ", ".join(repr(name) for name in sorted(names)[:5])
+    return f"{first} and {len(names) - 5} more" if len(names) > 5 else first

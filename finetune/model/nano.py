@@ -16,7 +16,7 @@ from finetune.errors import CheckpointError, did_you_mean
 from finetune.labels import LabelSpace
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import ViTForImageClassification
 
 SEED = 20201223  # the day DeiT appeared; any constant would do
 BUNDLED = ("deit-nano",)
@@ -56,7 +56,7 @@ def _write(folder: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def draw_nano() -> PreTrainedModel:
+def draw_nano() -> ViTForImageClassification:
     """The model, the same on every machine and without touching torch's global generator."""
     import torch
     from transformers import ViTConfig, ViTForImageClassification
@@ -82,4 +82,5 @@ def draw_nano() -> PreTrainedModel:
                 parameter.fill_(1.0 if "layernorm" in name and name.endswith("weight") else 0.0)
             else:
                 torch.nn.init.trunc_normal_(parameter, std=0.02, generator=generator)
-    return model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
