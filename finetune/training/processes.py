@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import torch.distributed as dist
 from accelerate import PartialState
+from transformers.utils import logging as transformers_logging
 
 from finetune.training.hardware import Hardware
 
@@ -17,8 +18,13 @@ Value = TypeVar("Value")
 
 
 def join_processes(hardware: Hardware) -> None:
-    """Meet the other processes, and silence the libraries in all but the main one."""
+    """Meet the other processes, and silence the libraries in all but the main one.
+
+    transformers' own bars and reports of loading are switched off everywhere: a run has one bar.
+    """
     PartialState(cpu=hardware.device_type == "cpu")
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     if not hardware.is_main:
         logging.disable(logging.WARNING)
 

@@ -105,7 +105,7 @@ class ShowProgress(TrainerCallback):
         rows = [entry for entry in state.log_history if f"eval_{self.best}" in entry]
         table = Table(box=None, show_header=len(rows) <= 1, pad_edge=False)
         for title in ("epoch", "step", "train loss", *self.columns):
-            table.add_column(title, justify="right", min_width=max(10, len(title)))
+            table.add_column(title, justify="right", min_width=max(8, len(title)), no_wrap=True)
         values = [metrics.get(f"eval_{name}") for name in self.columns]
         shown = ["–" if value is None else f"{value:.4f}" for value in values]
         table.add_row(f"{state.epoch or 0:.2f}", str(state.global_step), self._loss, *shown)

@@ -8,21 +8,21 @@ import torch.distributed as dist
 from PIL import Image
 
 from finetune.pixels import PixelPipeline
-from finetune.predict import Images, Precision, score
+from finetune.predict import Images, Precision, score, whole_batches
 from finetune.training.hardware import Hardware
 
 
 class Share:
-    """Every ``processes``-th image from ``rank`` on, filled up with the last so that all shares are equally long."""
+    """A run of consecutive images out of many."""
 
-    def __init__(self, images: Images, hardware: Hardware) -> None:
-        self.images, self.rank, self.processes = images, hardware.rank, hardware.processes
+    def __init__(self, images: Images, part: range) -> None:
+        self.images, self.part = images, part
 
     def __len__(self) -> int:
-        return -(-len(self.images) // self.processes)
+        return len(self.part)
 
     def __getitem__(self, index: int, /) -> Image.Image:
-        return self.images[min(index * self.processes + self.rank, len(self.images) - 1)]
+        return self.images[self.part[index]]
 
 
 def score_together(
@@ -37,17 +37,19 @@ def score_together(
 ) -> np.ndarray:
     """Logits of all images, in every process.
 
-    Each process scores its share in passes of the same size, so the result is that of one process to the last bit.
+    Each process makes some of the very passes that one process would make, so the result is the same to the last bit.
 
     Returns:
         (images, classes) float32.
     """
-    share = Share(images, hardware)
+    parts = [whole_batches(len(images), batch_size, rank, hardware.processes) for rank in range(hardware.processes)]
+    share = Share(images, parts[hardware.rank])
     logits = score(model, share, pixels, batch_size=batch_size, device=device, precision=precision)
     if hardware.processes == 1:
         return logits
-    mine = torch.from_numpy(logits).to(device)
-    everyone = [torch.empty_like(mine) for _ in range(hardware.processes)]
+    longest = max(len(part) for part in parts)
+    mine = torch.zeros(longest, logits.shape[1], device=device)
+    mine[: len(logits)] = torch.from_numpy(logits)
+    everyone = [torch.empty_like(mine) for _ in parts]
     dist.all_gather(everyone, mine)
-    together = torch.stack(everyone, dim=1).flatten(0, 1)  # row = index * processes + rank
-    return together[: len(images)].cpu().numpy()
+    return torch.cat([rows[: len(part)] for rows, part in zip(everyone, parts, strict=True)]).cpu().numpy()

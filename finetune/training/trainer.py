@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 
 from finetune.errors import RecipeError, TrainingError
 from finetune.model import Task, no_decay_parameter_names
@@ -54,6 +54,7 @@ class ClassifierTrainer(Trainer):
         self.loader, self.task, self.pixels, self.measure = loader, task, pixels, measure
         self.optimizer_args = optimizer_args
         super().__init__(model=model, args=args, callbacks=callbacks, eval_dataset=[] if measure else None)  # type: ignore[arg-type]
+        self.remove_callback(PrinterCallback)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The batches as they are: Accelerate would divide them again, repeating images where they do not divide."""

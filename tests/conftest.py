@@ -1,0 +1,120 @@
+"""Small real parts that all tests share: images on disk, checkpoints made from a config, a recipe for them."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+CLASSES = ("circle", "cross", "square")
+
+
+@pytest.fixture(scope="session")
+def tiny_vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved ViT classifier: 32 px, patch 8, 2 layers, 5 classes, random weights."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    return _save_tiny(tmp_path_factory.mktemp("tiny_vit"), ViTConfig, ViTForImageClassification)
+
+
+@pytest.fixture(scope="session")
+def tiny_distilled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved distilled DeiT with two heads, of the same size."""
+    from transformers import DeiTConfig, DeiTForImageClassificationWithTeacher
+
+    return _save_tiny(tmp_path_factory.mktemp("tiny_distilled"), DeiTConfig, DeiTForImageClassificationWithTeacher)
+
+
+def _save_tiny(folder: Path, config_class: Any, model_class: Any) -> Path:
+    import torch
+
+    from finetune.model import save_model
+    from finetune.pixels import PixelPipeline
+
+    torch.manual_seed(0)
+    config = config_class(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8,
+        num_labels=5,
+    )  # fmt: skip
+    pixels = PixelPipeline("shortest_edge", 36, 32, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    save_model(model_class(config), pixels, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of 8 PNG images each, 40 × 48 px of coloured noise with a class-specific mark."""
+    root = tmp_path_factory.mktemp("images")
+    for number, name in enumerate(CLASSES):
+        for i in range(8):
+            file = root / name / f"{i}.png"
+            file.parent.mkdir(exist_ok=True)
+            noise_image(100 * number + i, mark=number).save(file)
+    return root
+
+
+@pytest.fixture(scope="session")
+def image_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``labels.csv`` and ``images/`` with 21 images of one or two labels each."""
+    root = tmp_path_factory.mktemp("table")
+    (root / "images").mkdir()
+    with (root / "labels.csv").open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["filename", "labels"])
+        for i in range(21):
+            noise_image(i, mark=i % 3).save(root / "images" / f"{i}.png")
+            rows.writerow([f"{i}.png", " ".join({CLASSES[i % 3], CLASSES[(i // 3) % 3]})])
+    return root
+
+
+def noise_image(seed: int, mark: int) -> Image.Image:
+    """Noise with one bright band whose place tells the class."""
+    pixels = np.random.default_rng(seed).integers(0, 200, (48, 40, 3), dtype=np.uint8)
+    pixels[16 * mark : 16 * mark + 12] = 250
+    return Image.fromarray(pixels)
+
+
+@pytest.fixture
+def recipe_for(tiny_vit: Path, image_folder: Path, tmp_path: Path) -> Callable[..., Any]:
+    """``recipe_for(**{"optim.epochs": 2})``: a recipe that trains for an instant, with overrides."""
+    from finetune.recipe import load_recipe
+
+    def make(**overrides: Any) -> Any:
+        plain = {
+            "task": "multiclass",
+            "data": {"kind": "folder", "root": str(image_folder), "split": {"validation": 0.25}},
+            "model": {"checkpoint": str(tiny_vit)},
+            "optim": {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3},
+            "run": {"root": str(tmp_path / "runs"), "name": "tiny", "precision": "fp32", "tracking": []},
+        }
+        return load_recipe(plain, overrides)
+
+    return make
+
+
+@pytest.fixture
+def multilabel(image_table: Path) -> dict[str, Any]:
+    """Overrides that turn ``recipe_for`` into a multi-label recipe."""
+    return {"task": "multilabel", "data": {"kind": "csv", "root": str(image_table), "split": {"validation": 0.25}}}
+
+
+@pytest.fixture
+def command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``command("RECIPE", …)``: the real command line in a process of its own."""
+
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        options.setdefault("timeout", 300)
+        call = [sys.executable, "-m", "finetune", *arguments]
+        return subprocess.run(call, capture_output=True, text=True, check=False, **options)
+
+    return run

@@ -1,0 +1,69 @@
+"""A Trainer built as a run builds it, for tests that look inside the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+
+class FirstGradients(TrainerCallback):
+    """Keeps the gradients that the first optimiser step sees."""
+
+    def __init__(self) -> None:
+        self.gradients: dict[str, torch.Tensor] = {}
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if not self.gradients:
+            self.gradients = {
+                name: parameter.grad.clone() for name, parameter in kwargs["model"].named_parameters()
+            }
+
+
+@pytest.fixture
+def work_for(tmp_path: Path) -> Callable[..., Any]:
+    """``work_for(recipe)``: everything a run has before it trains."""
+    from rich.console import Console
+
+    from finetune.data import load_splits
+    from finetune.model import choose_task
+    from finetune.training.hardware import choose_hardware
+    from finetune.training.record import Phases
+    from finetune.training.resuming import begin
+    from finetune.training.runner import Work
+
+    def make(recipe: Any) -> Any:
+        start = begin(recipe, fallback=False, resume=False, overwrite=False)
+        quiet = Console(quiet=True)
+        return Work(start, choose_hardware(recipe), load_splits(recipe), choose_task(recipe), quiet, Phases())
+
+    return make
+
+
+@pytest.fixture
+def trainer_for(work_for: Callable[..., Any]) -> Callable[..., Any]:
+    """``trainer_for(recipe, callback …)``: the run's Trainer."""
+    from finetune.model import load_with_new_head
+
+    def make(recipe: Any, *callbacks: TrainerCallback) -> Any:
+        work = work_for(recipe)
+        loaded = load_with_new_head(recipe, work.splits.labels, work.task)
+        return work.build_trainer(loaded, recipe.optim.accumulation_steps, list(callbacks))
+
+    return make
+
+
+@pytest.fixture
+def first_gradients(trainer_for: Callable[..., Any]) -> Callable[..., dict[str, torch.Tensor]]:
+    """``first_gradients(recipe)``: what the first optimiser step sees, by parameter."""
+
+    def measure(recipe: Any) -> dict[str, torch.Tensor]:
+        seen = FirstGradients()
+        trainer_for(recipe, seen).train()
+        return seen.gradients
+
+    return measure

@@ -1,0 +1,45 @@
+"""Trains a recipe and keeps the first gradients; then scores the untrained checkpoint. Run by torchrun in tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from finetune.model import load_with_new_head
+from finetune.recipe import load_recipe
+from finetune.training import runner, train
+
+
+class FirstGradients(TrainerCallback):
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == 0 and state.is_world_process_zero:
+            model = kwargs["model"]
+            gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+            torch.save({name.removeprefix("module."): tensor for name, tensor in gradients.items()}, self.file)
+
+
+class Measured(runner.Work):
+    """A run that keeps its first gradients and scores the checkpoint before it trains."""
+
+    def callbacks(self) -> list[Any]:
+        return [*super().callbacks(), FirstGradients(self.folder.path.parent / "gradients.pt")]
+
+    def note_start(self) -> None:
+        super().note_start()
+        loaded = load_with_new_head(self.recipe, self.splits.labels, self.task)
+        metrics = self.measure(loaded, torch.device("cpu"))(loaded.model)
+        if self.hardware.is_main:
+            (self.folder.path.parent / "same_weights.json").write_text(json.dumps(metrics))
+
+
+if __name__ == "__main__":
+    runner.Work = Measured  # type: ignore[misc]
+    train(load_recipe(sys.argv[1]))

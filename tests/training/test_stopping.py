@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from transformers import TrainerCallback
+
+from finetune.training.stopping import StopOnSignal, evaluations_without_progress
+
+
+class SignalAt(TrainerCallback):
+    """Sends this process a signal during a step."""
+
+    def __init__(self, step: int, number: signal.Signals = signal.SIGTERM) -> None:
+        self.step, self.number = step, number
+
+    def on_pre_optimizer_step(self, args, state, control, **kwargs):
+        if state.global_step == self.step - 1:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize(
+    ("values", "since"),
+    [([], 0), ([0.5], 0), ([0.5, 0.5], 1), ([0.5, 0.4, 0.6], 0), ([0.9, 0.1, 0.2, 0.3], 3)],
+)
+def test_evaluations_without_progress_are_counted_from_the_best(values, since):
+    assert evaluations_without_progress(values) == since
+
+
+def test_a_gain_below_the_minimum_is_no_progress():
+    assert evaluations_without_progress([0.50, 0.51, 0.52], min_improvement=0.05) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_finishes_the_step_saves_and_stops(recipe_for, trainer_for, number, tmp_path):
+    stop = StopOnSignal()
+    trainer = trainer_for(recipe_for(**{"optim.batch_size": 6}), stop, SignalAt(2, number))
+    trainer.train()
+    stop.restore()
+    assert stop.stopped
+    assert trainer.state.global_step == 2
+    assert [path.name for path in (tmp_path / "runs/tiny/checkpoints").iterdir()] == ["checkpoint-2"]
+    assert not [entry for entry in trainer.state.log_history if "eval_loss" in entry]
+
+
+def test_a_signal_at_an_epochs_last_step_lets_its_evaluation_come_first(recipe_for, trainer_for, tmp_path):
+    stop = StopOnSignal()
+    trainer = trainer_for(recipe_for(**{"optim.batch_size": 6}), stop, SignalAt(3))  # 18 training images
+    trainer.train()
+    stop.restore()
+    assert trainer.state.global_step == 3
+    assert len([entry for entry in trainer.state.log_history if "eval_loss" in entry]) == 1
+    assert [path.name for path in (tmp_path / "runs/tiny/checkpoints").iterdir()] == ["checkpoint-3"]
+
+
+def test_signals_belong_to_whoever_had_them_before_when_training_is_over(recipe_for, trainer_for):
+    before = signal.getsignal(signal.SIGINT)
+    stop = StopOnSignal()
+    trainer_for(recipe_for(**{"optim.max_steps": 1}), stop).train()
+    stop.restore()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_patience_stops_training(recipe_for, trainer_for):
+    recipe = recipe_for(**{"optim.epochs": 9, "optim.learning_rate": 1e-12, "evaluate.patience": 2})
+    trainer = trainer_for(recipe)
+    trainer.train()
+    assert trainer.state.epoch == 3.0  # the first counts as progress
+
+
+def test_the_clock_stops_training_with_an_evaluation_and_a_checkpoint(recipe_for, trainer_for, tmp_path):
+    recipe = recipe_for(**{"optim.epochs": 500, "optim.batch_size": 6, "run.max_minutes": 1e-9})
+    trainer = trainer_for(recipe)
+    trainer.train()
+    assert trainer.state.global_step == 1
+    assert "eval_accuracy" in trainer.state.log_history[-2]
+    assert (tmp_path / "runs/tiny/checkpoints/checkpoint-1/complete.json").is_file()
