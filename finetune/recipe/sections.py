@@ -13,13 +13,16 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
 SplitName = Literal["train", "validation", "test"]
 
 
 class Section(BaseModel):
     """Strict and frozen: an unknown key is an error, and nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 # ---------------------------------------------------------------- data
@@ -28,7 +31,7 @@ class Section(BaseModel):
 class Download(Section):
     """A zip archive that is fetched once into the cache folder."""
 
-    url: str
+    url: Annotated[str, Field(pattern="^(https?|file)://")]
     """http(s) or file URL of a zip archive."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     """Expected digest of the archive; without one the digest found is recorded in the run."""
@@ -63,7 +66,7 @@ class _Data(Section):
 
 
 class _FilesData(_Data):
-    root: str = "."
+    root: Text = "."
     """Folder of the images, relative to the working directory, or ``bundled:NAME``."""
     download: Download | None = None
     """Where to fetch the folder if it does not exist."""
@@ -74,7 +77,7 @@ class FolderData(_FilesData):
 
     kind: Literal["folder"]
     """Class folders."""
-    root: str
+    root: Text
     """Folder of class folders, relative to the working directory, or ``bundled:NAME``."""
 
 
@@ -123,7 +126,7 @@ class HubData(_Data):
 
     kind: Literal["hub"]
     """A dataset for datasets.load_dataset."""
-    name: str
+    name: Text
     """Dataset name on the Hub, or a builder: imagefolder, parquet, arrow, webdataset."""
     config: str | None = None
     """Configuration of the dataset."""
@@ -165,11 +168,19 @@ class Preprocessing(Section):
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bicubic"
     """Pillow's resampling filter."""
 
+    @model_validator(mode="after")
+    def _crop_lies_within(self) -> Preprocessing:
+        if self.crop_px is None and self.resize == "shortest_edge":
+            raise ValueError("crop_px null leaves images of different shapes; write crop_px, or resize: squash")
+        if self.crop_px is not None and self.crop_px > self.resize_px:
+            raise ValueError(f"crop_px {self.crop_px} does not fit into resize_px {self.resize_px}")
+        return self
+
 
 class Model(Section):
     """Where training starts from."""
 
-    checkpoint: str = "facebook/deit-base-patch16-224"
+    checkpoint: Text = "facebook/deit-base-patch16-224"
     """Name on the Hub, a local folder (a run folder too), or ``bundled:NAME``."""
     revision: str | None = None
     """Branch, tag or commit on the Hub."""
@@ -241,7 +252,7 @@ class Optim(Section):
     """Share of all steps over which the learning rate rises from 0."""
     warmup_steps: Count | None = None
     """Steps over which it rises, instead of a share."""
-    optimizer: str = "adamw"
+    optimizer: Text = "adamw"
     """adamw (fused), sgd, adafactor, or any name that transformers' Trainer knows."""
     optimizer_args: dict[str, Any] = {}
     """Further arguments of the optimiser, by its own names."""
@@ -293,9 +304,9 @@ class Evaluate(Section):
 class Run(Section):
     """Where the run goes and how it is carried out."""
 
-    root: str = "runs"
+    root: Text = "runs"
     """Folder of run folders, relative to the working directory."""
-    name: str | None = None
+    name: Annotated[str, Field(pattern=r"^[^/\\]*[^/\\.][^/\\]*$")] | None = None
     """Name of the run folder; by default the recipe's file name."""
     seed: int = 42
     """Seeds the new head, the order of the images and the augmentation."""

@@ -1,0 +1,106 @@
+"""What a recipe may not say although each of its keys alone would be fine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from finetune.errors import DataError, did_you_mean
+from finetune.metrics.names import check_metric
+from finetune.recipe.sections import Preprocessing
+
+Found = Iterator[tuple[str, str]]
+"""Dotted keys, and what is wrong with them."""
+
+OPTIMIZERS = ("adamw", "sgd", "adafactor")
+"""The names that the runner gives a meaning of its own."""
+
+_TRAINER_NAMES = (
+    "adamw_torch adamw_torch_fused adamw_torch_xla adamw_torch_npu_fused adafactor adamw_anyprecision adamw_torch_4bit "
+    "adamw_torch_8bit ademamix sgd adagrad adamw_bnb_8bit adamw_8bit ademamix_8bit lion_8bit lion_32bit "
+    "paged_adamw_32bit paged_adamw_8bit paged_ademamix_32bit paged_ademamix_8bit paged_lion_32bit paged_lion_8bit "
+    "rmsprop rmsprop_bnb rmsprop_bnb_8bit rmsprop_bnb_32bit galore_adamw galore_adamw_8bit galore_adafactor "
+    "galore_adamw_layerwise galore_adamw_8bit_layerwise galore_adafactor_layerwise lomo adalomo grokadamw "
+    "schedule_free_radam schedule_free_adamw schedule_free_sgd apollo_adamw apollo_adamw_layerwise stable_adamw"
+)
+TRAINER_OPTIMIZERS = tuple(_TRAINER_NAMES.split())
+"""What transformers' Trainer names, written out because importing it takes seconds; a test compares the two."""
+
+
+def _labels_per_image(task: str, kind: str) -> Found:
+    if task == "multilabel" and kind == "folder":
+        yield (
+            "task",
+            "found multilabel with data.kind folder, but a folder gives an image one label; "
+            "write task: multiclass, or a table with data.kind csv or jsonl",
+        )
+
+
+def _best_metric(metric: str | None, task: str, top_k: int) -> Found:
+    try:
+        if metric is not None:
+            check_metric(metric, task, top_k)
+    except DataError as error:
+        yield "evaluate.best_metric", str(error)
+
+
+def _evaluation_steps(every: str, steps: int | None) -> Found:
+    if every == "steps" and steps is None:
+        yield "evaluate.every_steps", "missing; evaluate.every is steps, so say how many"
+    if every != "steps" and steps is not None:
+        yield "evaluate.every_steps", f"found {steps}, but evaluate.every is {every}; write every: steps, or null here"
+
+
+def _without_evaluations(every: str, best_metric: str | None, patience: int | None) -> Found:
+    for key, value in (("evaluate.best_metric", best_metric), ("evaluate.patience", patience)):
+        if every == "never" and value is not None:
+            why = "but evaluate.every is never, so nothing is compared"
+            yield key, f"found {value}, {why}; write every: epoch, or null here"
+
+
+def _warmup(steps: int | None, fraction: float, max_steps: int | None) -> Found:
+    if steps and fraction:
+        yield "optim.warmup_steps", f"found {steps}, but warmup_fraction is {fraction}; write one of the two"
+    if steps and max_steps and steps >= max_steps:
+        why = f"but training ends after max_steps {max_steps}"
+        yield "optim.warmup_steps", f"found {steps}, {why}; expected fewer"
+
+
+def _pieces(pieces: int, batch_size: int) -> Found:
+    if pieces > batch_size:
+        yield (
+            "optim.accumulation_steps",
+            f"found {pieces}, but a batch of {batch_size} cannot be cut into more than {batch_size} pieces; "
+            "raise batch_size, which counts the images of all pieces together",
+        )
+
+
+def _optimizer(name: str) -> Found:
+    known = dict.fromkeys((*OPTIMIZERS, *TRAINER_OPTIMIZERS))
+    if name not in known:
+        expected = "expected adamw, sgd, adafactor or a name that transformers' Trainer knows"
+        yield "optim.optimizer", f"found {name!r}, {expected}{did_you_mean(name.lower(), known)}"
+
+
+def _image_size(size_px: int | None, preprocessing: Any) -> Found:
+    if size_px is None or isinstance(preprocessing, str):
+        return
+    spelled = Preprocessing.model_validate_json(json.dumps(preprocessing))
+    gives = spelled.crop_px or spelled.resize_px
+    if gives != size_px:
+        why = f"but model.preprocessing gives images of {gives} px"
+        yield "model.image_size_px", f"found {size_px}, {why}; write the same in both"
+
+
+CHECKS: dict[Callable[..., Found], tuple[str, ...]] = {
+    _labels_per_image: ("task", "data.kind"),
+    _best_metric: ("evaluate.best_metric", "task", "evaluate.top_k"),
+    _evaluation_steps: ("evaluate.every", "evaluate.every_steps"),
+    _without_evaluations: ("evaluate.every", "evaluate.best_metric", "evaluate.patience"),
+    _warmup: ("optim.warmup_steps", "optim.warmup_fraction", "optim.max_steps"),
+    _pieces: ("optim.accumulation_steps", "optim.batch_size"),
+    _optimizer: ("optim.optimizer",),
+    _image_size: ("model.image_size_px", "model.preprocessing"),
+}
+"""Each check and the keys whose values it takes. It is left out where one of them has a fault of its own."""

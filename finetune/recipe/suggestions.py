@@ -1,0 +1,66 @@
+"""What to write instead of a key that does not exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from finetune.recipe.elsewhere import our_keys, why_not
+from finetune.recipe.keys import Path, data_sections, dotted, kind_in, leaf_keys, sections_at
+from finetune.recipe.sections import Recipe
+from finetune.recipe.words import either
+
+
+def unknown_key(path: Path, tree: Mapping[str, Any]) -> str:
+    """What to say of a key that no section has.
+
+    >>> unknown_key(("optim", "learning_rat"), {})
+    'unknown key; did you mean learning_rate?'
+    >>> unknown_key(("optim", "seed"), {})
+    'unknown key; did you mean data.split.seed or run.seed?'
+    >>> unknown_key(("train", "num_train_epochs"), {})
+    'unknown key; did you mean optim.epochs?'
+    """
+    word, kind = str(path[-1]), kind_in(tree)
+    kinds = [name for name, section in data_sections().items() if word in section.model_fields]
+    if path[:-1] == ("data",) and kind and kinds:
+        return f"unknown key for kind {kind}; it belongs to kind {either(kinds)}"
+    meant = _meant(word, path, kind)
+    if meant:
+        return f"unknown key; did you mean {either(meant)}?"
+    reason = why_not(word)
+    if reason:
+        return f"unknown key; it has none here: {reason}"
+    siblings = _siblings(path, kind)
+    return f"unknown key; expected {either(siblings)}" if siblings else "unknown key"
+
+
+def _meant(word: str, path: Path, kind: str | None) -> list[str]:
+    """From the surest guess to the boldest: a slip of the finger, another section's key, another tool's name."""
+    siblings = _siblings(path, kind)
+    here = dotted(path)
+    guesses = (
+        _near(word, siblings, 0.85),
+        [key for key in leaf_keys() if _last(key) == word and key != here],
+        list(our_keys(word)),
+        _near(word, siblings, 0.6),
+        [key for key in leaf_keys() if _last(key) in _near(word, map(_last, leaf_keys()), 0.8)],
+    )
+    return next((guess[:3] for guess in guesses if guess), [])
+
+
+def _near(word: str, known: Iterable[str], likeness: float) -> list[str]:
+    return difflib.get_close_matches(word, list(dict.fromkeys(known)), n=1, cutoff=likeness)
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _siblings(path: Path, kind: str | None) -> list[str]:
+    """The keys that stand beside a path; for data of an unknown kind, those of all kinds."""
+    if len(path) == 1:
+        return list(Recipe.model_fields)
+    sections = sections_at(path[:-1], kind)
+    return list(dict.fromkeys(name for section in sections for name in section.model_fields))
