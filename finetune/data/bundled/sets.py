@@ -1,50 +1,66 @@
-"""The two drawn sets: which objects are in which picture."""
+"""The two drawn sets, in the look of Microsoft's fridgeObjects: which packages are in which picture.
+
+Every picture has a random number generator of its own, so that it does not depend on those before it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
 
+from finetune.data.bundled.arrangement import arranged, nearest_last
 from finetune.data.bundled.labels_csv import write_labels_csv
+from finetune.data.bundled.packages import PACKAGES, Build
+from finetune.data.bundled.photograph import photographed
+from finetune.data.bundled.props import prop
+from finetune.data.bundled.render import add_reflection, add_shadows, add_thing
+from finetune.data.bundled.scene import Scene
 
-CLASSES = ("can", "carton", "milk_bottle", "water_bottle")
-SHAPES = {
-    "can": [(-1, 0), (-1, 0.9), (-0.8, 1), (0.8, 1), (1, 0.9), (1, 0)],
-    "carton": [(-1, 0), (-1, 0.8), (-0.8, 0.9), (-0.8, 1), (1, 1), (1, 0.8), (1, 0)],
-    "milk_bottle": [(-1, 0), (-1, 0.7), (-0.5, 0.85), (-0.5, 1), (0.5, 1), (0.5, 0.85), (1, 0.7), (1, 0)],
-    "water_bottle": [(-0.9, 0), (-1, 0.6), (-0.3, 0.8), (-0.3, 1), (0.3, 1), (0.3, 0.8), (1, 0.6), (0.9, 0)],
-}
+CLASSES = tuple(PACKAGES)
+_PER_CLASS = (34, 33, 33, 34)
+_WITH_OBJECTS = (24, 44, 36, 24)  # pictures of the multi-label set with 1, 2, 3 and 4 packages
+_MULTICLASS_SEED, _MULTILABEL_SEED = 134, 128
 
 
 def write_fridge_objects(folder: Path) -> None:
-    rng = np.random.Generator(np.random.PCG64(134))
-    for name, count in zip(CLASSES, (34, 33, 33, 34), strict=True):
+    """Write 134 pictures of one package each as ``<class>/<number>.jpg`` below `folder`."""
+    for class_id, (name, count) in enumerate(zip(CLASSES, _PER_CLASS, strict=True)):
         (folder / name).mkdir()
         for number in range(1, count + 1):
-            _rough([name], rng).save(folder / name / f"{number}.jpg", quality=90)
+            file = drawn_photograph([name], _generator(_MULTICLASS_SEED, class_id, number))
+            (folder / name / f"{number}.jpg").write_bytes(file)
 
 
 def write_multilabel_fridge_objects(folder: Path) -> None:
-    rng = np.random.Generator(np.random.PCG64(128))
+    """Write 128 pictures of one to four packages as ``images/<number>.jpg``, and ``labels.csv``, below `folder`."""
     (folder / "images").mkdir()
+    counts = np.repeat([1, 2, 3, 4], _WITH_OBJECTS)
+    _generator(_MULTILABEL_SEED, 0, 0).shuffle(counts)
     rows = []
-    for number in range(1, 129):
-        names = [CLASSES[i] for i in rng.permutation(4)[: 1 + number % 4]]
-        _rough(names, rng).save(folder / "images" / f"{number}.jpg", quality=90)
+    for number, count in enumerate(counts.tolist(), start=1):
+        rng = _generator(_MULTILABEL_SEED, 1, number)
+        names = [CLASSES[i] for i in rng.permutation(len(CLASSES))[:count]]
+        (folder / "images" / f"{number}.jpg").write_bytes(drawn_photograph(names, rng))
         rows.append((f"{number}.jpg", names))
     write_labels_csv(folder / "labels.csv", rows)
 
 
-def _rough(names: list[str], rng: np.random.Generator) -> Image.Image:
-    image = Image.new("RGB", (499, 666), (24, 24, 34))
-    draw = ImageDraw.Draw(image)
-    for y in range(0, 330, 12):
-        draw.rectangle((0, y, 499, y + 8), fill=tuple(int(v) for v in rng.integers(110, 220, 3)))
-    for i, name in enumerate(names):
-        width, height = int(rng.integers(40, 60)), int(rng.integers(200, 330))
-        x, y = (i + 0.5) * 499 / len(names) + int(rng.integers(-20, 20)), int(rng.integers(420, 560))
-        fill = tuple(int(v) for v in rng.integers(30, 250, 3))
-        draw.polygon([(x + a * width, y - b * height) for a, b in SHAPES[name]], fill=fill)
-    return image
+def drawn_photograph(names: Sequence[str], rng: np.random.Generator) -> bytes:
+    """A JPEG of the packages `names` on the counter, perhaps with a thing or two that nobody asks about."""
+    scene = Scene.drawn(rng, distance=1 + 0.13 * (len(names) - 1))
+    packages = [PACKAGES[name](Build.drawn(rng), rng) for name in names]
+    props = [prop(rng) for _ in range(int(rng.choice([0, 0, 1, 1, 2] if len(names) < 3 else [0, 0, 0, 1])))]
+    things = arranged(packages, props, scene, rng)
+    picture, wall = scene.empty_picture(rng)
+    add_shadows(picture, wall, scene, things)
+    for thing in things:
+        add_reflection(picture, wall, scene, thing, rng.uniform(0.01, 0.07))
+    for index in nearest_last(things, scene):
+        add_thing(picture, scene, things[index])
+    return photographed(picture, rng)
+
+
+def _generator(*key: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(list(key)))

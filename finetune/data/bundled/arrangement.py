@@ -1,0 +1,100 @@
+"""Where things are: standing or lying, here or there, partly hidden or partly out of the picture.
+
+Nothing here knows what a thing is, so that place, size and pose say nothing about its class.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from finetune.data.bundled.camera import HEIGHT_PX, WIDTH_PX
+from finetune.data.bundled.frames import Array, Frame, turn
+from finetune.data.bundled.render import seen_polygons, silhouette
+from finetune.data.bundled.scene import Scene
+from finetune.data.bundled.thing import Thing
+
+_SHRINK = 6
+_TRIES = 200
+
+
+def arranged(
+    packages: Sequence[Thing], props: Sequence[Thing], scene: Scene, rng: np.random.Generator
+) -> tuple[Thing, ...]:
+    """Put packages and props on the counter so that each package can still be told.
+
+    Returns:
+        The things at their places, packages first, in the order given. They do not run into each other, and at
+        least half of each package is seen.
+    Raises:
+        RuntimeError: no such arrangement was found, which the sizes in use rule out.
+    """
+    for _ in range(_TRIES):
+        placed: list[Thing] = []
+        for thing in packages:
+            _place(thing, placed, scene, rng, _posed)
+        for thing in props:
+            _place(thing, placed, scene, rng, _upright)
+        if len(placed) == len(packages) + len(props) and min(_visible(placed, scene)[: len(packages)]) > 0.55:
+            return tuple(placed)
+    raise RuntimeError(f"{len(packages)} packages and {len(props)} props do not fit on the counter")
+
+
+def _place(thing: Thing, placed: list[Thing], scene: Scene, rng: np.random.Generator, pose) -> None:  # type: ignore[no-untyped-def]
+    """Append `thing` to `placed` at the first free place that is drawn, or give up."""
+    for _ in range(30):
+        candidate = pose(thing, scene, rng)
+        behind = candidate.footprint[:, 1] + candidate.footprint[:, 2]
+        if behind.max() < scene.wall_y - 0.3 and not any(candidate.collides(other) for other in placed):
+            placed.append(candidate)
+            return
+
+
+def _spot(scene: Scene, rng: np.random.Generator) -> tuple[float, float]:
+    return rng.uniform(-8.5, 8.5) + 0.4 * float(scene.camera.position[0]), rng.uniform(-5, scene.wall_y - 2)
+
+
+def _upright(thing: Thing, scene: Scene, rng: np.random.Generator) -> Thing:
+    x, y = _spot(scene, rng)
+    return thing.at(Frame(turn(2, rng.uniform(-math.pi, math.pi)), np.array([x, y, 0.0])))
+
+
+def _posed(thing: Thing, scene: Scene, rng: np.random.Generator) -> Thing:
+    """Standing, or lying with its top to the left or to the right, more or less sideways."""
+    x, y = _spot(scene, rng)
+    if rng.random() < 0.6:
+        return thing.at(Frame(turn(2, rng.uniform(-0.9, 0.9) + math.pi * int(rng.integers(2))), np.array([x, y, 0.0])))
+    # A quarter turn about its own axis lays a box on one of its sides.
+    own = turn(2, math.pi / 2 * int(rng.integers(4)))
+    heading = rng.uniform(-0.95, 0.95) + math.pi * int(rng.integers(2))
+    rotation = turn(2, heading) @ turn(1, math.pi / 2) @ own
+    middle = rotation @ np.array([0.0, 0.0, thing.height / 2])
+    return thing.at(Frame(rotation, np.array([x - middle[0], y - middle[1], thing.radius])))
+
+
+def _visible(things: Sequence[Thing], scene: Scene) -> list[float]:
+    """The share of each thing that is neither hidden nor outside the picture."""
+    order = nearest_last(things, scene)
+    hidden = np.zeros((-(-HEIGHT_PX // _SHRINK), -(-WIDTH_PX // _SHRINK)), bool)
+    shares = [0.0] * len(things)
+    for index in reversed(order):
+        polygons = seen_polygons(scene.camera, things[index].outline)
+        mask = np.asarray(silhouette(polygons, _SHRINK)) > 0
+        shares[index] = float((mask & ~hidden).sum()) / max(1, int(mask.sum())) * _within(polygons)
+        hidden |= mask
+    return shares
+
+
+def _within(polygons: Array) -> float:
+    """The share of picture polygons (N, K, 2) whose middle is in the picture."""
+    x, y = polygons.mean(1).T
+    return float(((x > 0) & (x < WIDTH_PX) & (y > 0) & (y < HEIGHT_PX)).mean())
+
+
+def nearest_last(things: Sequence[Thing], scene: Scene) -> list[int]:
+    """Indices of `things`, the one farthest from the camera first."""
+    eye = scene.camera.position[:2]
+    away = [float(np.hypot(*(thing.footprint[:, :2].mean(0) - eye))) for thing in things]
+    return sorted(range(len(things)), key=lambda index: -away[index])
