@@ -136,8 +136,8 @@ def _as_checkpoint_error(folder: Path) -> Iterator[None]:
         raise
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"checkpoint {folder} cannot be loaded: its .bin file is damaged, or a pickle that would run code, which is "
-            "refused; get the checkpoint as safetensors"
+            f"checkpoint {folder} cannot be loaded: its .bin file is damaged, or a pickle that would run code, which "
+            "is refused; get the checkpoint as safetensors"
         ) from error
     except Exception as error:
         said = " ".join(str(error).split())[:300]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from finetune.recipe.sections import Augment
 
 TRIES = 10
+# Large crops are first averaged to at least this many times the target: a third of the time for 64 px out of a
+# 499 x 666 photograph, and 0.6 of 255 levels from the exact filter. Evaluation uses the exact filter.
+REDUCING_GAP = 2.0
 
 
 class TrainingCrop:
@@ -53,7 +56,9 @@ class TrainingCrop:
             return self.pixels.to_uint8(image)
         box = crop_box(image.width, image.height, self.augment.crop_scale, self.augment.crop_ratio, draws)
         size = (self.pixels.size_px, self.pixels.size_px)
-        return channels_first(image.resize(size, FILTERS[self.pixels.interpolation], box=box))
+        kernel = FILTERS[self.pixels.interpolation]
+        gap = None if kernel == Image.Resampling.NEAREST else REDUCING_GAP
+        return channels_first(image.resize(size, kernel, box=box, reducing_gap=gap))
 
 
 def crop_box(
