@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, matthews_corrcoef, precision_recall_fscore_support
+from sklearn.metrics import matthews_corrcoef, precision_recall_fscore_support
 
 from finetune.metrics.classes import images_not_finite, rows_of, where_defined
 from finetune.metrics.definitions import DEFAULT_TOP_K, MULTICLASS
@@ -49,7 +49,7 @@ def multiclass_metrics(
     matrix = None
     if counts["images"] and not counts["images_not_finite"]:
         log_probabilities = log_softmax(logits)
-        matrix = confusion_matrix(targets, logits.argmax(axis=1), labels=np.arange(len(names)))
+        matrix = _confusion_matrix(targets, logits.argmax(axis=1), len(names))
         columns |= _class_decisions(matrix) | _class_rankings(softmax_log_odds(log_probabilities), targets)
         values |= _losses(log_probabilities, targets) | _decision_means(matrix)
         values[f"top{k}_accuracy"] = _top_k_accuracy(logits, targets, k)
@@ -65,6 +65,11 @@ def multiclass_metrics(
 def _losses(log_probabilities: Floats, targets: Ids) -> dict[str, float | None]:
     losses = -log_probabilities[np.arange(len(targets)), targets]
     return {"loss": float(losses.mean()), "log_loss": float(np.minimum(losses, _LARGEST_LOG_LOSS).mean())}
+
+
+def _confusion_matrix(targets: Ids, predicted: Ids, classes: int) -> Ids:
+    """Rows true, columns predicted, as scikit-learn's, which cannot be kept from warning where there is one class."""
+    return np.bincount(targets * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def _precision_recall_f1(matrix: Ids, labels: Ids, average: str | None) -> tuple[Any, Any, Any]:

@@ -70,7 +70,7 @@ def check_metric(name: str, task: str, top_k: int = DEFAULT_TOP_K, classes: int 
     if known_metric(name, task):
         why = f"evaluate.top_k is {top_k}" if used == top_k else f"there are {classes} classes"
         raise DataError(f"{name!r} is not measured: {why}, so it is top{used}_accuracy that is")
-    raise DataError(f"{name!r} is not a metric of {task}{did_you_mean(name, names) or _expected(names)}")
+    raise DataError(f"{name!r} is not a metric of {task}{_hint(name, names)}")
 
 
 def higher_is_better(name: str) -> bool:
@@ -86,7 +86,7 @@ def higher_is_better(name: str) -> bool:
         if _matches(metric, name):
             return metric.better == "higher"
     known = sorted({name for task in TASKS for name in metric_names(task)})
-    raise DataError(f"{name!r} is not a metric{did_you_mean(name, known) or _expected(known)}")
+    raise DataError(f"{name!r} is not a metric{_hint(name, known)}")
 
 
 def default_best_metric(task: str) -> str:
@@ -113,5 +113,7 @@ def _matches(metric: Metric, name: str) -> bool:
     return bool(_TOP_K.fullmatch(name)) if "{k}" in metric.key else metric.key == name
 
 
-def _expected(names: list[str]) -> str:
-    return f"; expected one of {', '.join(names)}"
+def _hint(name: str, names: list[str]) -> str:
+    """The nearest name, first of all the same in other capitals (``map``), or all of them."""
+    same = [known for known in names if known.casefold() == name.casefold()]
+    return did_you_mean(same[0] if same else name, names) or f"; expected one of {', '.join(names)}"

@@ -51,8 +51,9 @@ It is `null` (None in Python): never NaN, and never a 0 that only means "nothing
   the heads' losses, so the two losses differ.
 - Confusion matrix: rows are true classes, columns predicted ones.
 
-All metrics of a split take 0.02 s for 300 images and 10 classes, 0.15 s for 50,000 and 10, 1.6 s for 5,000 and 1,000,
-1.5 s for a million and 4 (multiclass); 1.7 s for 100,000 and 20 (multilabel), on one core.
+All metrics of a split take 0.01 s for 300 images and 10 classes, 0.12 s for 50,000 and 10, 1.5 s for 5,000 and 1,000,
+1.2 s for a million and 4 (multiclass); 1.6 s for 100,000 and 20 (multilabel), on one core of a 2-core machine
+(`python tests/benchmarks/score_metrics.py`).
 
 ## As modules of `evaluate`
 

@@ -1,8 +1,8 @@
 """The metrics as modules of Hugging Face's evaluate; they load from this folder, without a network.
 
->>> import evaluate
->>> accuracy = evaluate.load(str(module_path("multiclass")))
->>> accuracy.compute(predictions=[[2.0, 1.0], [0.0, 3.0]], references=[0, 1])["accuracy"]
+>>> module_path("multilabel").name  # for evaluate.load
+'multilabel.py'
+>>> metric_module("multiclass").compute(predictions=[[2.0, 1.0], [0.0, 3.0]], references=[0, 1])["accuracy"]
 1.0
 """
 
