@@ -3,5 +3,17 @@
 from finetune.predict.predictions import Prediction, prediction_rows
 from finetune.predict.predictor import Predictor
 from finetune.predict.scoring import Images, Precision, score, whole_batches
+from finetune.predict.sources import ManyImages, OneImage, Sources
 
-__all__ = ["Images", "Precision", "Prediction", "Predictor", "prediction_rows", "score", "whole_batches"]
+__all__ = [
+    "Images",
+    "ManyImages",
+    "OneImage",
+    "Precision",
+    "Prediction",
+    "Predictor",
+    "Sources",
+    "prediction_rows",
+    "score",
+    "whole_batches",
+]

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from finetune.errors import RunFolderError
+from finetune.recipe import Recipe, dump_recipe, load_recipe
 from finetune.run_folder.claim import claim, release
 from finetune.run_folder.json_files import (
     append_json_line,
@@ -19,9 +20,6 @@ from finetune.run_folder.json_files import (
     write_text,
 )
 from finetune.run_folder.places import delete_run, make_folder, must_be_run, runs_named
-
-if TYPE_CHECKING:
-    from finetune.recipe import Recipe
 
 Status = Literal["running", "interrupted", "finished"]
 
@@ -150,14 +148,10 @@ class RunFolder:
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Save the resolved recipe."""
-        from finetune.recipe import dump_recipe
-
         write_text(self.recipe, dump_recipe(recipe))
 
     def read_recipe(self) -> Recipe:
         """The resolved recipe."""
-        from finetune.recipe import load_recipe
-
         self._must_have(self.recipe)
         return load_recipe(self.recipe)
 

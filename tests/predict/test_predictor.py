@@ -84,7 +84,7 @@ def test_arrays_may_be_grey_or_have_transparency(loaded, shape):
         (lambda photo: [photo, b"GIF89a"], r"image 2 of 2: "),
         (lambda photo: photo.parent, r"is a folder; pass its files"),
         (lambda photo: np.zeros((4, 4, 3), dtype=np.float32), r"type float32 is no image; expected uint8"),
-        (lambda photo: np.zeros((3, 4, 4), dtype=np.uint8), r"shape \(3, 4, 4\)"),
+        (lambda photo: np.zeros((3, 4, 5), dtype=np.uint8), r"shape \(3, 4, 5\)"),
         (lambda photo: [photo, None], r"image 2 of 2: an image is given as NoneType; expected a path, a Pillow"),
         (lambda photo: 7, r"images are given as int; expected a path"),
         (lambda photo: {"train": [photo], "test": []}, r"several splits are given \(train, test\); name one"),

@@ -1,0 +1,82 @@
+"""What a Python user calls: fine-tune, open a run again, load the data of a recipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetune.api.run import Run
+from finetune.recipe import Recipe, load_recipe, with_overrides
+from finetune.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from finetune.data import Splits
+
+__all__ = ["Run", "finetune", "load_data", "open_run"]
+
+RecipeSource = str | Path | Mapping[str, Any] | Recipe
+
+
+def finetune(
+    recipe: RecipeSource,
+    /,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    fallback: bool = True,
+    **overrides: Any,
+) -> Run:
+    """Fine-tune as a recipe says.
+
+    Args:
+        recipe: A YAML file, a mapping of the same shape, or a recipe that is loaded.
+        resume: Go on with the newest interrupted run of this recipe.
+        overwrite: Replace the run of that name instead of numbering a new one.
+        fallback: Where checkpoint or data cannot be reached, apply the recipe's ``offline`` section.
+        overrides: Dotted keys, as in ``**{"optim.epochs": 3}``.
+    Raises:
+        FinetuneError: something that the caller can mend.
+        finetune.training.stopping.Interrupted: it was asked to stop, saved a checkpoint, and can be resumed.
+    """
+    from finetune.training import train
+
+    loaded = _loaded(recipe, overrides)
+    return Run(train(loaded, fallback=fallback, resume=resume, overwrite=overwrite))
+
+
+def open_run(path: str | Path, *, device: str | None = None) -> Run:
+    """A run that is there.
+
+    Args:
+        path: The run folder.
+        device: Where to predict; by default the GPU where there is one, else the CPU.
+    Raises:
+        RunFolderError: there is no run, or it has no model yet.
+    """
+    return Run(RunFolder.open(path), device)
+
+
+def load_data(recipe: RecipeSource, /, *, fallback: bool = True, **overrides: Any) -> Splits:
+    """The splits that a recipe would train on, verified, without training.
+
+    Args:
+        recipe: As of `finetune`, like ``overrides``.
+        fallback: Where the data cannot be reached, take what the recipe's ``offline`` section names, and say so.
+    Raises:
+        FinetuneError: the data cannot be reached, or are not what the recipe says.
+    """
+    from finetune.data import load_splits
+    from finetune.fallback import reach
+
+    reached = reach(_loaded(recipe, overrides), strict=not fallback)
+    if reached.notice:
+        print(reached.notice, file=sys.stderr)
+    return load_splits(reached.recipe)
+
+
+def _loaded(recipe: RecipeSource, overrides: Mapping[str, Any]) -> Recipe:
+    if isinstance(recipe, Recipe):
+        return with_overrides(recipe, overrides) if overrides else recipe
+    return load_recipe(recipe, overrides)

@@ -1,0 +1,116 @@
+"""A finished run as a Python user holds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finetune.labels import LabelSpace
+from finetune.recipe import Recipe, with_overrides
+from finetune.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from finetune.api.run_plots import RunPlots
+    from finetune.data import Splits
+    from finetune.plots import Drawing
+    from finetune.predict import ManyImages, OneImage, Precision, Prediction, Predictor
+
+
+class Run:
+    """A finished run: what it scored, and its model ready to predict.
+
+    Args:
+        folder: The run folder.
+        device: Where to predict; by default the GPU where there is one, else the CPU.
+    """
+
+    def __init__(self, folder: RunFolder, device: str | None = None) -> None:
+        self.folder = folder
+        self._device = device
+
+    def __repr__(self) -> str:
+        scores = self.metrics.get("validation") or {}
+        shown = [f"{name} {scores[name]:.3f}" for name in ("accuracy", "mAP") if scores.get(name) is not None]
+        return f"<Run {self.folder}{': validation ' if shown else ''}{', '.join(shown)}>"
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.folder.path
+
+    @cached_property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """Metrics of the saved model by split, as in ``run.metrics["validation"]["accuracy"]``."""
+        return self.folder.read_metrics()
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """The evaluations during training, oldest first."""
+        return self.folder.read_history()
+
+    @cached_property
+    def labels(self) -> LabelSpace:
+        """The classes, in the order of the model's outputs."""
+        config = json.loads((self.folder.model / "config.json").read_text(encoding="utf-8"))
+        names: dict[str, str] = config["id2label"]
+        return LabelSpace(tuple(names[key] for key in sorted(names, key=int)))
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe that was carried out, overrides and fallback included."""
+        return self.folder.read_recipe()
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """Versions, hardware, data, seconds: what was really used and done."""
+        return self.folder.read_record()
+
+    @property
+    def predictions(self) -> Iterator[dict[str, Any]]:
+        """The lines of ``predictions.jsonl``, one at a time."""
+        return self.folder.read_predictions()
+
+    # ------------------------------------------------------------ predicting
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The saved model, loaded when it is first needed."""
+        from finetune.predict import Predictor
+
+        return Predictor(self.folder.model, threshold=self.recipe.evaluate.threshold, device=self._device)
+
+    def predict(
+        self, images: ManyImages, *, precision: Precision = "fp32", batch_size: int | None = None
+    ) -> list[Prediction]:
+        """What is on images, one `Prediction` each; arguments as of `finetune.Predictor.predict`."""
+        return self.predictor.predict(images, precision=precision, batch_size=batch_size)
+
+    # ------------------------------------------------------------ looking
+
+    @cached_property
+    def data(self) -> Splits:
+        """The splits of this run, read again from where they were."""
+        from finetune.data import load_splits
+
+        return load_splits(self._recipe_from_anywhere())
+
+    def _recipe_from_anywhere(self) -> Recipe:
+        """The recipe with its data's absolute path: the working directory may be another than it was."""
+        root, used = getattr(self.recipe.data, "root", None), self.record.get("data", {}).get("root")
+        if root is None or used is None or root.startswith("bundled:"):
+            return self.recipe
+        return with_overrides(self.recipe, {"data.root": used})
+
+    @property
+    def plots(self) -> RunPlots:
+        """Pictures: ``curves()``, ``confusion_matrix()``, ``per_class()``, ``predictions()``, ``data()``."""
+        from finetune.api.run_plots import RunPlots
+
+        return RunPlots(self)
+
+    def show(self, image: OneImage) -> Drawing:
+        """An image beside the probabilities of its classes."""
+        return self.plots.image(image)

@@ -1,0 +1,126 @@
+"""Pictures of a run: what to draw is chosen here, how it is drawn in `finetune.plots`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from finetune.data.images import decode
+from finetune.errors import DataError
+from finetune.plots import (
+    Drawing,
+    Tile,
+    confusion_matrix,
+    curves,
+    grouped_bars,
+    image_and_scores,
+    image_grid,
+    sample_images,
+    spread,
+)
+from finetune.predict import OneImage, Sources
+
+if TYPE_CHECKING:
+    from finetune.api.run import Run
+
+
+class RunPlots:
+    """Figures of one run. A notebook shows them; ``.savefig("curves.png")`` writes them."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def curves(self) -> Drawing:
+        """Losses and the main validation metrics over the epochs; a dotted line marks the saved model.
+
+        Raises:
+            DataError: nothing was evaluated during training.
+        """
+        run = self._run
+        if not run.history:
+            raise DataError(f"{run.folder}: nothing was evaluated during training, so there are no curves")
+        best: str = run.record.get("derived", {}).get("best_metric", "accuracy")
+        metrics = dict.fromkeys([best, "accuracy", "mAP", "f1_macro"])
+        return curves(run.history, [name for name in metrics if name != "loss"], run.record.get("best", {}).get("step"))
+
+    def confusion_matrix(self, split: str = "validation") -> Drawing:
+        """Which class was taken for which (multiclass).
+
+        Raises:
+            DataError: the split was not scored, or images have several labels.
+        """
+        matrix = self._metrics(split).get("confusion_matrix")
+        if matrix is None:
+            raise DataError(f"{self._run.folder}: {split} has no confusion matrix; plots.per_class() is for every task")
+        return confusion_matrix(matrix, self._run.labels.names)
+
+    def per_class(self, split: str = "validation") -> Drawing:
+        """Precision, recall and F1 of every class, with the number of its images.
+
+        Raises:
+            DataError: the split was not scored.
+        """
+        rows: dict[str, dict[str, Any]] = self._metrics(split)["per_class"]
+        groups = [f"{name} ({row['support']})" for name, row in rows.items()]
+        series = {key: [row[key] for row in rows.values()] for key in ("precision", "recall", "f1")}
+        return grouped_bars(groups, series, xlabel=f"{split} (in brackets: its images of the class)")
+
+    def predictions(self, n: int = 8, split: str = "validation", wrong_first: bool = True) -> Drawing:
+        """``n`` images with what was predicted, and what is true where that differs.
+
+        Args:
+            wrong_first: Begin with the mistakes, the surest first; else take images spread over the split.
+        Raises:
+            DataError: the split was not scored.
+        """
+        self._metrics(split)
+        rows = [(place, row) for place, row in enumerate(_of_split(self._run, split))]
+        chosen = sorted(rows, key=_wrong_and_sure)[:n] if wrong_first else spread(rows, n)
+        return image_grid([Tile(self._image(split, place, row), *_caption(row)) for place, row in chosen])
+
+    def image(self, image: OneImage) -> Drawing:
+        """An image beside the probabilities of its classes, at most ten."""
+        run = self._run
+        (prediction,) = run.predict([image])
+        threshold = run.recipe.evaluate.threshold if run.recipe.task == "multilabel" else None
+        title = Path(prediction.path).name if prediction.path else ""
+        return image_and_scores(Sources([image])[0], prediction.top(10), prediction.predicted, threshold, title)
+
+    def data(self, n: int = 8, split: str = "train") -> Drawing:
+        """``n`` images of a split with their labels, spread over the classes."""
+        return sample_images(self._run.data, n, split)
+
+    def _metrics(self, split: str) -> dict[str, Any]:
+        scores = self._run.metrics.get(split)
+        if scores is None:
+            known = ", ".join(name for name, value in self._run.metrics.items() if value) or "no split"
+            raise DataError(f"{self._run.folder}: {split} was not scored; {known} was")
+        return scores
+
+    def _image(self, split: str, place: int, row: dict[str, Any]) -> Image.Image:
+        """The image of a prediction: the file, or the row of the data set where it never was a file."""
+        if Path(row["path"]).is_file():
+            return decode(row["path"])
+        return decode(self._run.data.datasets[split][place]["image"])
+
+
+def _of_split(run: Run, split: str) -> Iterator[dict[str, Any]]:
+    return (row for row in run.predictions if row["split"] == split)
+
+
+def _right(row: dict[str, Any]) -> bool:
+    return set(row["predicted"]) - set(row.get("unknown", ())) == set(row["true"])
+
+
+def _wrong_and_sure(pair: tuple[int, dict[str, Any]]) -> tuple[bool, float]:
+    row = pair[1]
+    return _right(row), -max(value or 0.0 for value in row["probabilities"].values())
+
+
+def _caption(row: dict[str, Any]) -> tuple[str, bool]:
+    predicted = ", ".join(f"{name} {row['probabilities'][name]:.2f}" for name in row["predicted"]) or "none"
+    true = ", ".join(row["true"]) or "none"
+    return (predicted, True) if _right(row) else (f"{predicted}\ntrue: {true}", False)
