@@ -43,9 +43,16 @@ def flow(value: object) -> str:
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = _ShortNumbers
-    yaml.default_flow_style, yaml.width, yaml.sort_base_mapping_type_on_output = True, 1 << 20, False
-    # a lone pair keeps its braces; ruamel types the switch as None
-    yaml.brace_single_entry_mapping_in_flow_sequence = True  # type: ignore[assignment]
+    for option, choice in _ONE_LINE.items():
+        setattr(yaml, option, choice)
     out = io.StringIO()
     yaml.dump([value], out)
     return out.getvalue().strip()[1:-1]
+
+
+_ONE_LINE = {
+    "default_flow_style": True,
+    "width": 1 << 20,
+    "sort_base_mapping_type_on_output": False,
+    "brace_single_entry_mapping_in_flow_sequence": True,  # a lone pair keeps its braces
+}

@@ -39,15 +39,18 @@ def unknown_key(path: Path, tree: Mapping[str, Any]) -> str:
 def _meant(word: str, path: Path, kind: str | None) -> list[str]:
     """From the surest guess to the boldest: a slip of the finger, another section's key, another tool's name."""
     siblings = _siblings(path, kind)
-    here = dotted(path)
-    guesses = (
-        _near(word, siblings, 0.85),
-        [key for key in leaf_keys() if _last(key) == word and key != here],
-        list(our_keys(word)),
-        _near(word, siblings, 0.6),
-        [key for key in leaf_keys() if _last(key) in _near(word, map(_last, leaf_keys()), 0.8)],
+    return (
+        _near(word, siblings, 0.85)
+        or [key for key in leaf_keys() if _last(key) == word and key != dotted(path)][:3]
+        or list(our_keys(word))
+        or _near(word, siblings, 0.6)
+        or _anywhere(word)
     )
-    return next((guess[:3] for guess in guesses if guess), [])
+
+
+def _anywhere(word: str) -> list[str]:
+    near = _near(word, map(_last, leaf_keys()), 0.8)
+    return [key for key in leaf_keys() if _last(key) in near][:3]
 
 
 def _near(word: str, known: Iterable[str], likeness: float) -> list[str]:

@@ -44,9 +44,9 @@ def our_keys(word: str) -> tuple[str, ...]:
     >>> our_keys("num_train_epochs"), our_keys("lr"), our_keys("local_rank")
     (('optim.epochs',), ('optim.learning_rate',), ())
     """
-    for table in (TRAINING_ARGUMENTS, AZURE, OTHER_NAMES):
-        if word in table:
-            return table[word].keys
+    for known in (TRAINING_ARGUMENTS, AZURE, OTHER_NAMES):
+        if word in known:
+            return known[word].keys
     return ()
 
 
@@ -56,7 +56,7 @@ def why_not(word: str) -> str | None:
     >>> why_not("local_rank")
     'read from the environment that torchrun and accelerate set'
     """
-    for table in (TRAINING_ARGUMENTS, AZURE):
-        if word in table and not table[word].keys:
-            return table[word].note
+    for known in (TRAINING_ARGUMENTS, AZURE):
+        if word in known and not known[word].keys:
+            return known[word].note
     return None

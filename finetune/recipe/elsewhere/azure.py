@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finetune.recipe.elsewhere.place import BY_ACCELERATE, table
+from finetune.recipe.elsewhere.place import table
 
 AZURE = table(
     {
@@ -17,8 +17,8 @@ AZURE = table(
         "metric_for_best_model": "evaluate.best_metric | f1_score_macro is f1_macro here, iou is iou_samples",
         "apply_augmentations": "augment.crop_scale augment.horizontal_flip | null and 0 switch them off",
         "number_of_workers": "data.workers",
-        "apply_deepspeed": BY_ACCELERATE,
-        "deepspeed_config": BY_ACCELERATE,
+        "apply_deepspeed": "| refused: it shards weights over GPUs, and an image classifier fits on one",
+        "deepspeed_config": "| refused, as apply_deepspeed is",
         "apply_ort": "| ONNX Runtime training has ended; bf16 and model.compile do what it did",
         "number_of_epochs": "optim.epochs",
         "max_steps": "optim.max_steps",

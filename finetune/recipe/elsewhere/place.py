@@ -26,6 +26,3 @@ def place(row: str) -> Place:
 def table(rows: dict[str, str]) -> dict[str, Place]:
     """Read a row per name."""
     return {name: place(row) for name, row in rows.items()}
-
-
-BY_ACCELERATE = "| set with `accelerate config`; `accelerate launch -m finetune RECIPE` carries it here"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from finetune.recipe.elsewhere.place import BY_ACCELERATE, table
+from finetune.recipe.elsewhere.place import table
 
 _NO_HUB = "| a run folder holds a finished model; upload `model/` with `hf upload`"
 _LANGUAGE = "| for language models; images have no tokens"
@@ -106,17 +106,17 @@ TRAINING_ARGUMENTS = table(
         "data_seed": "run.seed | order and augmentation follow from it, the epoch and the image",
         # devices and processes
         "use_cpu": "run.device",
-        "accelerator_config": BY_ACCELERATE,
-        "parallelism_config": BY_ACCELERATE,
+        "accelerator_config": "| the runner brings its own loader, which Accelerate does not touch",
+        "parallelism_config": "| splits one model over GPUs; an image classifier fits on one",
         "ddp_find_unused_parameters": "| never needed: every parameter that learns takes part in every step",
-        "ddp_bucket_cap_mb": BY_ACCELERATE,
+        "ddp_bucket_cap_mb": "| PyTorch's default",
         "ddp_broadcast_buffers": "| a ViT has no buffers that training changes",
-        "ddp_static_graph": BY_ACCELERATE,
-        "ddp_backend": BY_ACCELERATE,
-        "ddp_timeout": BY_ACCELERATE,
-        "fsdp": BY_ACCELERATE,
-        "fsdp_config": BY_ACCELERATE,
-        "deepspeed": BY_ACCELERATE,
+        "ddp_static_graph": "| PyTorch's default",
+        "ddp_backend": "| NCCL on GPUs, gloo on CPUs",
+        "ddp_timeout": "| PyTorch's half an hour",
+        "fsdp": "| refused: it shards weights over GPUs, and an image classifier fits on one",
+        "fsdp_config": "| refused, as fsdp is",
+        "deepspeed": "| refused, as fsdp is",
         "local_rank": "| read from the environment that torchrun and accelerate set",
         # loading images
         "dataloader_drop_last": "| every image counts: a short last batch is padded with weight 0",

@@ -1,0 +1,246 @@
+"""The command line: verbs to calls. What a verb needs is imported inside it, so that --help answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import FinetuneError, RecipeError, did_you_mean
+
+OK, OUR_FAULT, USERS_MISTAKE, INTERRUPTED, STOPPED = 0, 1, 2, 75, 130
+
+DESCRIPTION = """\
+Fine-tune a DeiT or ViT image classifier on your own classes.
+
+verbs:
+  RECIPE             train as the recipe says (the same as: train RECIPE)
+  check RECIPE       read the data and say what was found; trains nothing
+  init FOLDER|CSV    write a recipe for your own images
+  predict RUN IMAGE  say what is on images, one JSON line each
+  schema             print the recipe's JSON schema, for editors
+
+example:
+  deit-finetune init photos                         # writes recipe.yaml
+  deit-finetune check recipe.yaml
+  deit-finetune recipe.yaml --set optim.epochs=3
+  deit-finetune predict runs/photos holiday/*.jpg
+"""
+
+EXIT_CODES = """\
+exit codes:
+  0    done
+  1    a fault of this program, with a traceback; please report it
+  2    something for you to mend; the message says what
+  75   interrupted by Ctrl-C or SIGTERM and saved: go on with --resume
+  130  stopped by Ctrl-C before there was anything to save
+
+Every key of a recipe stands in recipes/README.md and in `deit-finetune schema`.
+On several GPUs: accelerate launch -m finetune RECIPE
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: Without the program's name; by default the process's own.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words:
+        _parser().print_help()
+        return USERS_MISTAKE
+    try:
+        options = _parser().parse_args(_with_verb(words))
+        code: int = options.call(options)
+        return code
+    except FinetuneError as error:
+        _complain(str(error))
+        return USERS_MISTAKE
+    except BrokenPipeError:  # `… | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        _complain("stopped; nothing was saved")
+        return STOPPED
+
+
+def _complain(message: str) -> None:
+    """Print to stderr; of the processes that torchrun starts on a machine, the first speaks for all."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"deit-finetune: {message}", file=sys.stderr)
+
+
+# ---------------------------------------------------------------- words to options
+
+
+def _with_verb(words: list[str]) -> list[str]:
+    """``RECIPE …`` means ``train RECIPE …``; a verb that is nearly right is asked about."""
+    first = words[0]
+    if first in (*VERBS, "-h", "--help", "--version"):
+        return words
+    looks_like_a_file = Path(first).suffix or os.sep in first or Path(first).exists()
+    meant = did_you_mean(first, VERBS)
+    if meant and not looks_like_a_file and not first.startswith("-"):
+        raise RecipeError([f"neither a verb nor a recipe{meant}"], repr(first))
+    return ["train", *words]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="deit-finetune",
+        usage="deit-finetune [VERB] RECIPE [--set KEY=VALUE]... [--resume] [--overwrite] [--no-fallback]",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    verbs = parser.add_subparsers(metavar="VERB", title="verb", help=argparse.SUPPRESS)
+    for name, (call, add_options, summary) in VERBS.items():
+        verb = verbs.add_parser(
+            name,
+            prog=f"deit-finetune {name}",
+            description=summary,
+            epilog=EXIT_CODES,
+            formatter_class=parser.formatter_class,
+            allow_abbrev=False,
+        )
+        add_options(verb)
+        verb.set_defaults(call=call)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up when asked, not before."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"deit-finetune {version('deit-finetune')}")
+        parser.exit()
+
+
+def _recipe_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("recipe", metavar="RECIPE", help="YAML file")
+    verb.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="change a key, such as optim.epochs=3 or data.download=null; the value is YAML; may be repeated",
+    )
+    verb.add_argument(
+        "--no-fallback",
+        action="store_true",
+        help="fail where checkpoint or data cannot be reached, instead of applying the recipe's offline section",
+    )
+
+
+def _train_options(verb: argparse.ArgumentParser) -> None:
+    _recipe_options(verb)
+    verb.add_argument("--resume", action="store_true", help="go on with the interrupted run of this recipe")
+    verb.add_argument("--overwrite", action="store_true", help="replace the run folder of that name")
+
+
+def _init_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("images", metavar="FOLDER|CSV", type=Path, help="class folders, a table, JSON lines or MLTable")
+    verb.add_argument("--out", metavar="FILE", type=Path, default=Path("recipe.yaml"), help="default: recipe.yaml")
+    verb.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+
+
+def _predict_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run", metavar="RUN", help="run folder")
+    verb.add_argument("images", metavar="IMAGE", nargs="+", help="image file")
+    verb.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16 is faster, 5e-4 less exact")
+    verb.add_argument("--top-k", metavar="K", type=int, help="print the K most probable classes only")
+
+
+def _no_options(verb: argparse.ArgumentParser) -> None:
+    pass
+
+
+# ---------------------------------------------------------------- verbs
+
+
+def _train(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.training import Interrupted, train
+
+    try:
+        train(recipe, fallback=not options.no_fallback, resume=options.resume, overwrite=options.overwrite)
+    except Interrupted as stopped:
+        _complain(str(stopped))
+        return INTERRUPTED
+    return OK
+
+
+def _check(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.fallback import reach
+
+    reached = reach(recipe, strict=options.no_fallback, checkpoint=False)
+    if reached.notice:
+        print(reached.notice, file=sys.stderr)
+    from finetune.data import load_splits
+
+    print(load_splits(reached.recipe).findings.render())
+    return OK
+
+
+def _init(options: argparse.Namespace) -> int:
+    from finetune.proposal import write_proposal
+
+    print(write_proposal(options.images, options.out, overwrite=options.overwrite))
+    return OK
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from finetune.recipe import recipe_schema
+
+    print(json.dumps(recipe_schema(), indent=2))
+    return OK
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from finetune.api import open_run
+
+    for said in open_run(options.run).predict(options.images, precision=options.precision):
+        probabilities = said.top(options.top_k or len(said.probabilities))
+        line = {
+            "path": said.path,
+            "predicted": said.predicted,
+            "probabilities": {name: value if math.isfinite(value) else None for name, value in probabilities},
+        }
+        print(json.dumps(line, ensure_ascii=not _speaks_utf8()))
+    return OK
+
+
+def _speaks_utf8() -> bool:
+    return sys.stdout.encoding.lower().replace("-", "") == "utf8"
+
+
+def _load(options: argparse.Namespace) -> Any:
+    from finetune.recipe import load_recipe
+    from finetune.recipe.yaml_text import parse_value
+
+    overrides = {}
+    for word in options.overrides:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise RecipeError([f"{word}: expected KEY=VALUE, such as optim.epochs=3"], "--set")
+        overrides[key.strip()] = parse_value(value, key.strip())
+    return load_recipe(options.recipe, overrides)
+
+
+VERBS = {
+    "train": (_train, _train_options, "Train as the recipe says."),
+    "check": (_check, _recipe_options, "Read the data and say what was found, without training."),
+    "init": (_init, _init_options, "Look at your images and write a recipe for them."),
+    "predict": (_predict, _predict_options, "Say what is on images, one JSON line each."),
+    "schema": (_schema, _no_options, "Print the recipe's JSON schema."),
+}
