@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from finetune.data.findings import Findings as Findings
     from finetune.data.images import decode as decode
     from finetune.data.load import Splits as Splits
+    from finetune.data.load import check_data as check_data
     from finetune.data.load import load_splits as load_splits
     from finetune.data.verify import BadImage as BadImage
 
@@ -23,6 +24,7 @@ _HOME = {
     "DecodedImages": "decoded",
     "Findings": "findings",
     "Splits": "load",
+    "check_data": "load",
     "decode": "images",
     "load_splits": "load",
     "targets": "columns",

@@ -12,20 +12,41 @@ from finetune.labels import LabelSpace
 
 def to_dataset(rows: Rows, labels: LabelSpace, multilabel: bool) -> datasets.Dataset:
     """Columns ``image`` (still encoded), ``path``, and ``label``, or ``labels`` and ``unknown`` (ClassLabel)."""
-    one = datasets.ClassLabel(names=list(labels.names))
-    features = {"image": datasets.Image(decode=False), "path": datasets.Value("string")}
-    columns = {"image": _image_column(rows), "path": pa.array(rows.paths, pa.string())}
+    described = _described(labels, multilabel)
+    columns = {"path": pa.array(rows.paths, pa.string())}
     if multilabel:
-        features |= {"labels": datasets.List(one), "unknown": datasets.List(one)}
         columns["labels"] = _id_lists(rows.labels, labels)
         columns["unknown"] = _id_lists(rows.unknown or [()] * len(rows), labels)
     else:
-        features["label"] = one
         ids = labels.label2id
         columns["label"] = pa.array([ids[names[0]] for names in rows.labels], pa.int64())
-    described = datasets.Features(features)
+    if rows.embedded is not None and rows.embedded_at is not None:
+        return _beside(rows.embedded, rows.embedded_at, columns, described)
+    images = pa.StructArray.from_arrays([pa.nulls(len(rows), pa.binary()), columns["path"]], ["bytes", "path"])
+    return _dataset({"image": images, **columns}, described)
+
+
+def _described(labels: LabelSpace, multilabel: bool) -> datasets.Features:
+    one = datasets.ClassLabel(names=list(labels.names))
+    targets_ = {"labels": datasets.List(one), "unknown": datasets.List(one)} if multilabel else {"label": one}
+    return datasets.Features({"image": datasets.Image(decode=False), "path": datasets.Value("string"), **targets_})
+
+
+def _dataset(columns: dict[str, pa.Array], described: datasets.Features) -> datasets.Dataset:
     table = pa.table(columns).cast(described.arrow_schema)
     return datasets.Dataset(datasets.table.InMemoryTable(table), info=datasets.DatasetInfo(features=described))
+
+
+def _beside(
+    images: datasets.Dataset, at: list[int], columns: dict[str, pa.Array], described: datasets.Features
+) -> datasets.Dataset:
+    """Columns beside images that stay in their files: they are spread over all images before some are selected,
+    because adding columns to a selection would copy it."""
+    slots = np.full(len(images), -1, dtype=np.int64)
+    slots[at] = np.arange(len(at))
+    spread = {name: column.take(pa.array(slots, mask=slots < 0)) for name, column in columns.items()}
+    others = datasets.Features({name: described[name] for name in columns})
+    return datasets.concatenate_datasets([images, _dataset(spread, others)], axis=1).select(at)
 
 
 def targets(dataset: datasets.Dataset) -> np.ndarray:

@@ -33,6 +33,7 @@ MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24 kB PNG can claim more
 FaultKind = Literal["missing", "not an image", "truncated", "too many pixels", "cannot be read"]
 Source = str | Path | bytes | Mapping[str, Any] | Image.Image
 
+_SIGNATURES = {b"\xff\xd8\xff": "a JPEG", b"\x89PNG": "a PNG", b"GIF8": "a GIF", b"RIFF": "a WebP", b"BM": "a BMP"}
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -165,23 +166,27 @@ def _diagnose(error: Exception, source: Source, max_pixels: int) -> tuple[FaultK
     text = str(error) or type(error).__name__
     if isinstance(error, FileNotFoundError):
         return "missing", "there is no such file"
+    if isinstance(error, OSError) and error.errno is not None:
+        return "cannot be read", "it is a folder" if isinstance(error, IsADirectoryError) else str(error.strerror)
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return "too many pixels", f"{text}; the limit is {max_pixels:,} pixels"
     if isinstance(error, UnidentifiedImageError):
-        return "not an image", _first_bytes(source)
+        return _unidentified(_head(source))
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return "truncated", text
     return "cannot be read", f"{type(error).__name__}: {text}"
 
 
-def _first_bytes(source: Source) -> str:
-    """What a file that is no image begins with."""
-    head = _head(source)
+def _unidentified(head: bytes) -> tuple[FaultKind, str]:
+    """What a file that Pillow takes for no image is, by its first bytes."""
     if not head:
-        return "the file is empty"
+        return "not an image", "the file is empty"
+    for start, name in _SIGNATURES.items():
+        if head.startswith(start):
+            return "truncated", f"it begins as {name} does, but its header is incomplete or damaged"
     if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1"):
-        return "HEIC, which is not supported; convert it to JPEG"
-    return f"it begins with {head!r}"
+        return "not an image", "HEIC, which is not supported; convert it to JPEG"
+    return "not an image", f"it begins with {head!r}"
 
 
 def _head(source: Source) -> bytes:

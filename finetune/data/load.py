@@ -1,19 +1,21 @@
-"""A recipe's data section to splits: the only place that knows the order of the steps."""
+"""A recipe's ``data`` section to splits: the only place that knows the order of the steps."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import datasets
 
+from finetune.data import checks
 from finetune.data.columns import to_dataset
-from finetune.data.findings import Findings
-from finetune.data.folder import read_folder
-from finetune.data.rows import SPLITS
+from finetune.data.findings import Findings, image_sizes
+from finetune.data.fingerprint import fingerprint
+from finetune.data.rows import SPLITS, Rows, SplitName
 from finetune.data.splits import assign_splits
-from finetune.data.verify import BadImage, verify_images
+from finetune.data.verify import BadImage, Verified, verify_rows
 from finetune.errors import DataError
 from finetune.labels import LabelSpace
 from finetune.recipe.sections import Recipe
@@ -34,46 +36,131 @@ class Splits:
     datasets: datasets.DatasetDict
     labels: LabelSpace
     findings: Findings
-    dropped: list[BadImage] = field(default_factory=list)
-    source: dict[str, Any] = field(default_factory=dict)
+    dropped: list[BadImage]
+    source: dict[str, Any]
 
 
 def load_splits(recipe: Recipe) -> Splits:
     """Read, verify and split what the recipe's ``data`` names.
 
     Raises:
-        DataError: the data are not what the recipe says.
+        DataError: the data are not what the recipe says; all faults that were found.
+        UnreachableError: the data have to be fetched and cannot be.
     """
-    root = _root(recipe)
-    rows = read_folder(root)
-    verified = verify_images(rows.paths)
-    dropped = [BadImage(p, *v.fault) for p, v in zip(rows.paths, verified, strict=True) if v.fault]
-    if dropped and recipe.data.on_bad_image == "fail":
-        raise DataError(
-            f"{len(dropped)} of {len(rows)} images cannot be read, first: {dropped[0].path}: {dropped[0].reason}"
-        )
-    kept = [i for i, v in enumerate(verified) if not v.fault]
-    rows = rows.take(kept)
-    assigned = assign_splits(rows, recipe.data.split, [verified[i].content for i in kept])
-    labels = LabelSpace.sorted(n for i, names in enumerate(rows.labels) if assigned[i] == "train" for n in names)
-    parts = {name: rows.take([i for i, split in enumerate(assigned) if split == name]) for name in SPLITS}
-    tables = {name: to_dataset(part, labels, recipe.task == "multilabel") for name, part in parts.items() if len(part)}
-    return Splits(
-        datasets=datasets.DatasetDict(tables),
-        labels=labels,
-        findings=Findings(notes=rows.notes),
-        dropped=dropped,
-        source={"kind": recipe.data.kind, "root": str(root), "counts": {n: len(t) for n, t in tables.items()}},
+    survey = _survey(recipe)
+    if survey.findings.faults:
+        raise DataError("\n".join(survey.findings.faults))
+    parts = {name: survey.rows.take([i for i, split in enumerate(survey.assigned) if split == name]) for name in SPLITS}
+    multilabel = recipe.task == "multilabel"
+    tables = {name: to_dataset(part, survey.labels, multilabel) for name, part in parts.items() if len(part)}
+    record = survey.origin | {
+        "fingerprint": fingerprint(survey.rows, survey.assigned, survey.verified.contents),
+        "counts": {name: len(table) for name, table in tables.items()},
+    }
+    return Splits(datasets.DatasetDict(tables), survey.labels, survey.findings, survey.dropped, record)
+
+
+def check_data(recipe: Recipe) -> Findings:
+    """What `load_splits` finds, faults included, instead of stopping at them.
+
+    Raises:
+        DataError: so much is wrong that there is nothing to count.
+        UnreachableError: the data have to be fetched and cannot be.
+    """
+    return _survey(recipe).findings
+
+
+@dataclass
+class _Survey:
+    """All that is known of the data before datasets are made of it."""
+
+    rows: Rows
+    verified: Verified
+    assigned: list[SplitName]
+    labels: LabelSpace
+    findings: Findings
+    dropped: list[BadImage]
+    origin: dict[str, Any]
+
+
+def _survey(recipe: Recipe) -> _Survey:
+    rows, origin = _read(recipe)
+    if recipe.task == "multiclass":
+        checks.one_label_each(rows)
+    rows = checks.without_repeats(rows)
+    drops = recipe.data.on_bad_image == "drop"
+    rows, verified, dropped, faults = _readable(rows, verify_rows(rows, str(origin["root"])), drops)
+    rows, verified, leaked, leaks = _leak_free(rows, verified, drops)
+    notes = checks.duplicates(rows, verified.contents)
+    assigned = assign_splits(rows, recipe.data.split, verified.contents)
+    labels = _labels(rows, assigned)
+    counts = checks.counted(rows, assigned)
+    faults += leaks + checks.strangers(rows, assigned, labels)
+    findings = Findings(
+        source=str(origin["root"]),
+        images={split: assigned.count(split) for split in counts},
+        classes={split: {name: found[name] for name in labels.names} for split, found in counts.items()},
+        unknown=Counter(name for names in rows.unknown or () for name in names),
+        unlabelled=sum(not names for names in rows.labels),
+        sizes=image_sizes(verified),
+        looks=dict(Counter(verified.looks).most_common()),
+        dropped=dropped + leaked,
+        notes=[*rows.notes, *notes, *checks.thin_classes(counts, labels.names)],
+        faults=faults,
     )
+    return _Survey(rows, verified, assigned, labels, findings, dropped + leaked, origin)
 
 
-def _root(recipe: Recipe) -> Path:
-    named: str = recipe.data.root  # type: ignore[union-attr]
-    if named.startswith("bundled:"):
-        from finetune.data.bundled import bundled_root
+def _read(recipe: Recipe) -> tuple[Rows, dict[str, Any]]:
+    """Rows, and where they came from."""
+    data, multilabel = recipe.data, recipe.task == "multilabel"
+    if data.kind == "hub":
+        from finetune.data.hub import read_hub
 
-        return bundled_root(named.removeprefix("bundled:"))
-    root = Path(named).expanduser().absolute()
-    if not root.is_dir():
-        raise DataError(f"data.root: there is no folder {root}")
-    return root
+        origin = {"kind": "hub", "root": data.name, "config": data.config, "revision": data.revision}
+        return read_hub(data), origin
+    from finetune.data.csv_table import read_csv
+    from finetune.data.folder import read_folder
+    from finetune.data.jsonl import read_jsonl
+    from finetune.data.roots import find_root
+
+    root = find_root(data)
+    origin = {"kind": data.kind, "root": str(root.path), "download": root.download}
+    if data.kind == "folder":
+        return read_folder(root.path), origin
+    if data.kind == "csv":
+        return read_csv(data, root.path, multilabel), origin
+    return read_jsonl(data, root.path), origin
+
+
+def _readable(rows: Rows, verified: Verified, drops: bool) -> tuple[Rows, Verified, list[BadImage], list[str]]:
+    """The rows whose images can be read, and the others as dropped images or as a fault."""
+    if not verified.faults:
+        return rows, verified, [], []
+    sentence = checks.cannot_be_read(rows, verified)
+    kept = [row for row in range(len(rows)) if row not in verified.faults]
+    if not kept:
+        raise DataError(sentence)
+    bad = checks.bad_images(rows, verified)
+    return rows.take(kept), verified.take(kept), bad if drops else [], [] if drops else [sentence]
+
+
+def _leak_free(rows: Rows, verified: Verified, drops: bool) -> tuple[Rows, Verified, list[BadImage], list[str]]:
+    """Rows of which none is in two splits, the others as dropped images or as a fault."""
+    pairs = checks.in_two_splits(rows, verified.contents)
+    if not pairs:
+        return rows, verified, [], []
+    if not drops:
+        return rows, verified, [], [checks.leak(rows, pairs)]
+    left_out = {row for row, _ in pairs}
+    bad = [BadImage(rows.paths[row], "in two splits", f"the same bytes as {rows.paths[other]}") for row, other in pairs]
+    kept = [row for row in range(len(rows)) if row not in left_out]
+    return rows.take(kept), verified.take(kept), bad, []
+
+
+def _labels(rows: Rows, assigned: Sequence[SplitName]) -> LabelSpace:
+    """The classes that the data declares, else those of the training split."""
+    if rows.classes is not None:
+        return LabelSpace(rows.classes)
+    found = {names for names, split in zip(rows.labels, assigned, strict=True) if split == "train"}
+    return LabelSpace.sorted(name for names in found for name in names)

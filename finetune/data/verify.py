@@ -1,55 +1,175 @@
-"""Does every image decode? Asked once per file, in threads."""
+"""Does every image decode? Asked once per file, in threads, and remembered in the cache folder."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
-from collections.abc import Callable, Sequence
+import tempfile
+from array import array
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import IO, NamedTuple
 
-from finetune.data.images import Header, ImageError, verify
+import PIL
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from finetune.cache import cache_dir
+from finetune.data.images import MAX_PIXELS, ImageError, verify
+from finetune.data.rows import Rows
+
+_PIECE = 64  # rows per task of a thread: a task for each of a million rows would cost more than the rows
+_DEPENDS_ON = {"format": 1, "pillow": PIL.__version__, "max_pixels": MAX_PIXELS}
+_LOG = logging.getLogger(__name__)
+
+Finding = tuple[str, int, int, str] | tuple[str, str, str]
+"""Of one image: (content, width, height, "JPEG RGB"), or (content, kind of fault, detail); content in hexadecimal."""
 
 
 @dataclass(frozen=True)
 class BadImage:
-    """An image that cannot be used: its path, what kind of fault, and what was found."""
+    """An image that is left out or stops the run: its path, a word for what is wrong, and the whole reason."""
 
     path: str
     kind: str
-    detail: str
-
-    @property
-    def reason(self) -> str:
-        """Kind and detail in one line."""
-        return f"{self.kind} ({self.detail})"
+    reason: str
 
 
-class Verified(NamedTuple):
-    """What is known of an image: a digest of its bytes, and its header or its fault."""
+@dataclass
+class Verified:
+    """What is known of each image, in columns.
 
-    content: bytes
-    header: Header | None
-    fault: tuple[str, str] | None
+    Attributes:
+        contents: Digest of each image's bytes; empty where there are none.
+        widths, heights: Pixels, as the image is shown; 0 for a fault.
+        looks: File format and colour mode, such as ``JPEG RGB``; empty for a fault.
+        faults: By row: kind and detail.
+    """
+
+    contents: list[bytes] = field(default_factory=list)
+    widths: array[int] = field(default_factory=lambda: array("l"))
+    heights: array[int] = field(default_factory=lambda: array("l"))
+    looks: list[str] = field(default_factory=list)
+    faults: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    def add(self, finding: Finding) -> None:
+        """Append what was found of the next row."""
+        if len(finding) == 3:
+            self.faults[len(self.contents)] = finding[1:]
+            finding = (finding[0], 0, 0, "")
+        self.contents.append(bytes.fromhex(finding[0]))
+        self.widths.append(finding[1])
+        self.heights.append(finding[2])
+        self.looks.append(finding[3])
+
+    def take(self, kept: Sequence[int]) -> Verified:
+        """The rows of these numbers, which have no fault."""
+        return Verified(
+            [self.contents[i] for i in kept],
+            array("l", (self.widths[i] for i in kept)),
+            array("l", (self.heights[i] for i in kept)),
+            [self.looks[i] for i in kept],
+        )
 
 
-def verify_images(paths: Sequence[str], read: Callable[[int], bytes] | None = None) -> list[Verified]:
-    """Verify images in threads; Pillow decodes outside of Python's lock."""
-    with ThreadPoolExecutor(min(16, (os.cpu_count() or 1) + 2)) as threads:
-        return list(threads.map(_verified, paths))
+def verify_rows(rows: Rows, place: str) -> Verified:
+    """Verify the image of every row.
+
+    Args:
+        rows: Any rows.
+        place: Names what is remembered: the root of the data.
+    """
+    verified = Verified()
+    pieces = [range(start, min(start + _PIECE, len(rows))) for start in range(0, len(rows), _PIECE)]
+    bar = tqdm(total=len(rows), desc="verifying images", unit="img", delay=2, disable=None, leave=False)
+    with _Memory(place) as memory, bar, ThreadPoolExecutor(min(16, _cores() + 1)) as threads:
+        for answers in threads.map(lambda piece: [memory.ask(rows, row) for row in piece], pieces):
+            for answer in answers:
+                verified.add(answer.finding)
+                memory.note(answer)
+            bar.update(len(answers))
+    return verified
 
 
-def _verified(path: str) -> Verified:
+class _Answer(NamedTuple):
+    path: str
+    stamp: str
+    finding: Finding
+    new: bool
+
+
+class _Memory:
+    """Findings by path and stamp, in a file per place: JSON lines, the first of which says what they depend on.
+
+    Processes that verify at the same time write files of their own; the last one stays.
+    """
+
+    def __init__(self, place: str) -> None:
+        key = hashlib.blake2b(place.encode(errors="surrogateescape"), digest_size=12).hexdigest()
+        self._file = cache_dir("verified") / f"{key}.jsonl"
+        self._lines = dict(self._load())
+        self._fresh: IO[str] | None = None
+        self._any_new = False
+
+    def ask(self, rows: Rows, row: int) -> _Answer:
+        """What was found of a row, now or earlier. Called from threads; it changes nothing."""
+        path = rows.paths[row]
+        try:
+            stamp = rows.stamp(row)
+            if path in self._lines:
+                _, known, *finding = json.loads(self._lines[path])
+                if known == stamp:
+                    return _Answer(path, stamp, tuple(finding), False)
+            return _Answer(path, stamp, _examine(rows.read(row)), True)
+        except FileNotFoundError:
+            return _Answer(path, "", ("", "missing", "there is no such file"), False)
+        except OSError as error:
+            what = "it is a folder" if isinstance(error, IsADirectoryError) else str(error.strerror)
+            return _Answer(path, "", ("", "cannot be read", what), False)
+
+    def note(self, answer: _Answer) -> None:
+        """Write down what will be remembered."""
+        if self._fresh is not None and answer.stamp:
+            self._fresh.write(json.dumps([answer.path, answer.stamp, *answer.finding]) + "\n")
+            self._any_new |= answer.new
+
+    def __enter__(self) -> _Memory:
+        try:
+            self._fresh = tempfile.NamedTemporaryFile("w", dir=self._file.parent, delete=False, encoding="ascii")
+            self._fresh.write(json.dumps(_DEPENDS_ON) + "\n")
+        except OSError as error:
+            _LOG.warning("verified images cannot be remembered in %s: %s", self._file.parent, error)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._fresh is None:
+            return
+        self._fresh.close()
+        if kind is None and self._any_new:
+            os.replace(self._fresh.name, self._file)
+        else:
+            os.unlink(self._fresh.name)
+
+    def _load(self) -> Iterator[tuple[str, str]]:
+        try:
+            with self._file.open(encoding="ascii") as lines:
+                if json.loads(next(lines, "null")) == _DEPENDS_ON:
+                    for line in lines:
+                        yield json.loads(line)[0], line
+        except (OSError, ValueError, IndexError):
+            return  # nothing is remembered, or nothing that can be read: the images are verified again
+
+
+def _examine(data: bytes) -> Finding:
+    content = hashlib.blake2b(data, digest_size=16).hexdigest()
     try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        return Verified(b"", None, ("missing", "there is no such file"))
-    except OSError as error:
-        return Verified(b"", None, ("cannot be read", error.strerror or str(error)))
-    content = hashlib.blake2b(data, digest_size=16).digest()
-    try:
-        return Verified(content, verify(data), None)
-    except ImageError as fault:
-        return Verified(content, None, (fault.kind, fault.detail))
+        width, height, mode, format_ = verify(data)
+    except ImageError as error:
+        return (content, error.kind, error.detail)
+    return (content, width, height, f"{format_} {mode}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
