@@ -22,10 +22,21 @@ class MarkCheckpoints(TrainerCallback):
 
 
 class KeepHistory(TrainerCallback):
-    """Append ``{"step", "epoch", "train_loss", "learning_rate", "precision", "validation": {…}}`` to history.jsonl."""
+    """Append ``{"step", "epoch", "train_loss", "learning_rate", "precision", "validation": {…}}`` to history.jsonl.
+
+    ``train_loss`` is the mean since the last log; the loss is logged before each evaluation too.
+    """
 
     def __init__(self, folder: RunFolder, precision: str) -> None:
         self.folder, self.precision = folder, precision
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        control.should_log |= control.should_evaluate
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        control.should_log |= control.should_evaluate
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **kwargs: Any

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from finetune.data import Splits, load_splits, targets
 from finetune.data.decoded import DecodedImages
-from finetune.metrics import score_metrics
+from finetune.metrics import check_metric, score_metrics
 from finetune.model import LoadedModel, Task, choose_task, load_with_new_head, open_saved, save_model, set_trainable
 from finetune.pixels import TrainingCrop
 from finetune.predict import Precision, prediction_rows
@@ -85,7 +85,10 @@ class Work:
             self.folder.update_record(fields)
 
     def note_start(self) -> None:
-        """Record versions, hardware and data; refuse to resume on other data."""
+        """Record versions, hardware and data; refuse a metric that these classes lack, or resuming on other data."""
+        check_metric(
+            best_metric(self.recipe), self.task.name, self.recipe.evaluate.top_k, classes=len(self.splits.labels)
+        )
         if self.start.resumed:
             same_data(self.folder, self.splits.source)
         self.note(describe_start(self.hardware, self.splits))

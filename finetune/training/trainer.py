@@ -115,11 +115,14 @@ class ClassifierTrainer(Trainer):
             TrainingError: the loss since the last log is NaN or infinite.
         """
         if not math.isfinite(logs.get("loss", 0.0)):
-            raise TrainingError(
-                f"the loss is {logs['loss']} at step {self.state.global_step}; the model of the last checkpoint is "
-                "untouched; a lower optim.learning_rate, optim.warmup_fraction 0.05, or run.precision fp32 helps most"
-            )
+            raise TrainingError(self._diverged(f"the loss is {logs['loss']}"))
         super().log(logs, start_time)
+
+    def _diverged(self, what: str) -> str:
+        return (
+            f"{what} at step {self.state.global_step}; a lower optim.learning_rate, optim.warmup_fraction 0.05, "
+            "or run.precision fp32 helps most; checkpoints saved before are whole"
+        )
 
     # ------------------------------------------------------------ evaluation
 
@@ -129,10 +132,15 @@ class ClassifierTrainer(Trainer):
         """Metrics of the validation split from all its logits at once.
 
         Stock averages the loss over processes, which is off when the images do not divide among them.
+
+        Raises:
+            TrainingError: the model's outputs are no numbers any more.
         """
         if self.measure is None:
             return {}
         found = self.measure(self.model)
+        if found["images_not_finite"]:
+            raise TrainingError(self._diverged(f"{found['images_not_finite']} images get outputs that are not numbers"))
         metrics = {f"{metric_key_prefix}_{key}": value for key, value in found.items() if isinstance(value, float)}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -68,6 +69,12 @@ def same_model(found: Path, expected: Path) -> bool:
     return a.keys() == b.keys() and all(bool((a[name] == b[name]).all()) for name in a)
 
 
+def evaluations(run: Path) -> list[dict]:
+    """History without the training loss, whose mean begins anew where a run was interrupted."""
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "train_loss"} for line in lines]
+
+
 def test_a_killed_run_goes_on_to_the_same_bits(recipe_file, tmp_path, uninterrupted):
     folder = tmp_path / "runs/run"
     process = start(recipe_file)
@@ -100,7 +107,7 @@ def test_sigterm_saves_and_exits_with_the_documented_code(recipe_file, tmp_path,
     _, messages = again.communicate(timeout=300)
     assert again.returncode == 0, messages
     assert same_model(folder, uninterrupted.path)
-    assert (folder / "history.jsonl").read_text() == uninterrupted.history.read_text()
+    assert evaluations(folder) == evaluations(uninterrupted.path)
 
 
 def test_other_images_are_not_resumed_on(recipe_file, tmp_path, image_folder):
@@ -109,7 +116,9 @@ def test_other_images_are_not_resumed_on(recipe_file, tmp_path, image_folder):
     copied = tmp_path / "copied"
     shutil.copytree(image_folder, copied)
     arguments = ["--set", f"data.root={copied}", "--set", "optim.max_steps=2"]
-    assert start(recipe_file, *arguments).wait(timeout=300) == 0
+    first = start(recipe_file, *arguments)
+    first.communicate(timeout=300)
+    assert first.returncode == 0
     record = tmp_path / "runs/run/record.json"
     record.write_text(record.read_text().replace('"finished"', '"interrupted"'))
     os.remove(next(copied.glob("*/0.png")))
