@@ -1,0 +1,187 @@
+"""``recipes/README.md``: every key of a recipe, and where the settings of other tools went.
+
+Written by ``python -m finetune.recipe.reference > recipes/README.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from finetune.recipe.dump import flow
+from finetune.recipe.elsewhere import AZURE, TRAINING_ARGUMENTS, Place
+from finetune.recipe.keys import alternatives, annotation_of, bare, data_sections, is_section
+from finetune.recipe.sections import Recipe, Section
+from finetune.recipe.words import expectation
+
+INTRODUCTION = """\
+# Recipes
+
+A recipe is one YAML file that says what to learn from, where to start and how to train. Every key but `task` and
+`data` has a default; [the shortest ones](#the-shortest-recipes) have five lines.
+
+| recipe | what it does |
+|---|---|
+| [fridge_multiclass.yaml](fridge_multiclass.yaml) | one of four things on a photograph: class folders, softmax |
+| [fridge_multilabel.yaml](fridge_multilabel.yaml) | which of four things are on a photograph: a table, sigmoid |
+| [digits.yaml](digits.yaml) | handwritten digits that come with scikit-learn; needs no network |
+| [digits_multilabel.yaml](digits_multilabel.yaml) | which digits are on a sheet of four; needs no network |
+
+```
+deit-finetune init FOLDER                          # writes a recipe for your own images
+deit-finetune check recipe.yaml                    # reads the data and says what was found
+deit-finetune recipe.yaml                          # trains
+deit-finetune recipe.yaml --set optim.epochs=3     # with another value for a key; may be repeated
+```
+
+A recipe is checked before anything is loaded. Unknown keys, wrong types, impossible values and contradictions are
+reported all at once. It is YAML 1.2: `5e-5` is a number, `no` and `yes` are words, a date is text, and a key that
+is written twice is an error. Numbers in quotes are text. An editor with a YAML language server completes the keys in
+a recipe whose first line names the schema (`deit-finetune schema` prints it):
+
+    # yaml-language-server: $schema=../finetune/assets/recipe.schema.json
+
+## The shortest recipes
+
+```yaml
+task: multiclass
+data:
+  kind: folder
+  root: photos          # photos/cat/1.jpg, photos/dog/1.jpg
+```
+
+```yaml
+task: multilabel
+data:
+  kind: csv             # photos/labels.csv: filename,labels / 1.jpg,cat dog
+  root: photos          # photos/images/1.jpg
+```
+"""
+
+OVERRIDES = """\
+`offline` holds overrides for a machine without the network, by dotted key and in the open. They are applied where
+checkpoint or data cannot be reached, with a framed notice and an entry in the run's `record.json`:
+
+```yaml
+offline:
+  model.checkpoint: bundled:deit-nano
+  data.root: bundled:fridge-objects
+  optim.epochs: 40
+```
+
+`--no-fallback` fails instead. The keys go through the same checks as `--set`.
+"""
+
+TRAINING_ARGUMENTS_INTRODUCTION = """\
+## From transformers' TrainingArguments
+
+Every field of transformers 5.23's `TrainingArguments`, and the key that does its work here, or why there is none.
+"""
+
+AZURE_INTRODUCTION = """\
+## From Azure ML's image classification component
+
+Every parameter of `transformers_image_classification_finetune`, and of the pipeline around it.
+"""
+
+
+def reference() -> str:
+    """The whole text of ``recipes/README.md``."""
+    return "\n".join(_blocks())
+
+
+def _blocks() -> Iterator[str]:
+    yield INTRODUCTION
+    yield "## Every key\n"
+    for name, field in Recipe.model_fields.items():
+        yield f"### {name}\n"
+        yield from _section(name, field)
+    yield TRAINING_ARGUMENTS_INTRODUCTION
+    yield from _places("field", TRAINING_ARGUMENTS)
+    yield AZURE_INTRODUCTION
+    yield from _places("parameter", AZURE)
+
+
+def _section(name: str, field: FieldInfo) -> Iterator[str]:
+    annotation = annotation_of(field)
+    if name == "data":
+        yield from _data()
+    elif is_section(annotation):
+        yield f"{field.description}\n"
+        yield from _table(bare(annotation)[0].model_fields)
+    elif name == "offline":
+        yield OVERRIDES
+    else:
+        yield from _table({name: field})
+
+
+def _data() -> Iterator[str]:
+    """Keys that all kinds have first, then those of each kind."""
+    sections = data_sections()
+    shared = {
+        key: field
+        for key, field in next(iter(sections.values())).model_fields.items()
+        if all(key in section.model_fields for section in sections.values()) and key != "kind"
+    }
+    yield "What to learn from. `kind` says how the data lie on the disk; these keys come with every kind:\n"
+    yield from _table(shared)
+    for kind, section in sections.items():
+        yield f"#### kind: {kind}\n"
+        yield f"{_one_line(section.__doc__)}\n"
+        yield from _table({key: field for key, field in section.model_fields.items() if key not in (*shared, "kind")})
+
+
+def _table(fields: Mapping[str, FieldInfo]) -> Iterator[str]:
+    yield "| key | takes | default | |"
+    yield "|---|---|---|---|"
+    for key, field in fields.items():
+        yield f"| `{key}` | {_cell(_takes(field))} | {_cell(_default(field))} | {_cell(_one_line(field.description))} |"
+        for inner in _inner_sections(field):
+            for below, sub in inner.model_fields.items():
+                takes, default, what = _takes(sub), _default(sub), _one_line(sub.description)
+                yield f"| `{key}.{below}` | {_cell(takes)} | {_cell(default)} | {_cell(what)} |"
+    yield ""
+
+
+def _inner_sections(field: FieldInfo) -> list[type[Section]]:
+    return [bare(choice)[0] for choice in alternatives(annotation_of(field)) if is_section(choice)]
+
+
+def _takes(field: FieldInfo) -> str:
+    words = expectation(annotation_of(field))
+    for inner in _inner_sections(field):
+        words = words.replace(expectation(inner), "the keys below")
+    return words
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default = field.get_default()
+    if isinstance(default, Section) or default is PydanticUndefined:
+        return ""
+    return f"`{flow(list(default) if isinstance(default, tuple) else default)}`"
+
+
+def _places(what: str, places: Mapping[str, Place]) -> Iterator[str]:
+    yield f"| {what} | here | |"
+    yield "|---|---|---|"
+    for name, place in places.items():
+        keys = ", ".join(f"`{key}`" for key in place.keys)
+        yield f"| `{name}` | {keys or '—'} | {_cell(place.note)} |"
+    yield ""
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").replace("``", "`").split())
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
