@@ -140,9 +140,8 @@ def _note_unused_classes(rows: Rows, kinds: Sequence[Any]) -> None:
     declared = {name for kind in kinds for name in getattr(getattr(kind, "feature", kind), "names", ())}
     unused = sorted(declared - {name for names in set(rows.labels) for name in names})
     if unused:
-        rows.notes.append(
-            f"{len(unused)} of {len(declared)} declared class names belong to no image and are left out, first: {unused[0]}"
-        )
+        count = f"{len(unused)} of {len(declared)} declared class names"
+        rows.notes.append(f"{count} belong to no image and are left out, first: {unused[0]}")
 
 
 def _values(part: datasets.Dataset, column: str) -> Iterator[Any]:
