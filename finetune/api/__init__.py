@@ -70,7 +70,7 @@ def load_data(recipe: RecipeSource, /, *, fallback: bool = True, **overrides: An
     from finetune.data import load_splits
     from finetune.fallback import reach
 
-    reached = reach(_loaded(recipe, overrides), strict=not fallback)
+    reached = reach(_loaded(recipe, overrides), strict=not fallback, checkpoint=False)
     if reached.notice:
         print(reached.notice, file=sys.stderr)
     return load_splits(reached.recipe)

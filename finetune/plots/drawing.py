@@ -59,7 +59,8 @@ def curves(history: Sequence[Mapping[str, Any]], metrics: Sequence[str], saved_s
             if line["step"] == saved_step:
                 axes.axvline(line["epoch"], color="black", linewidth=1, linestyle=":", label="saved model")
         axes.set(title=title, xlabel="epoch")
-        axes.legend(frameon=False)
+        if axes.get_lines():
+            axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
