@@ -2,7 +2,7 @@
 
 A batch is divided here and not by Accelerate, so that it holds the same images however many processes and
 accumulation steps share it, and so that every image counts exactly once in an epoch that does not divide.
-What varies an image is seeded by (run seed, epoch, index): workers, resuming and the number of processes change nothing.
+What varies an image is seeded by (run seed, epoch, image): workers, resuming and processes change nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import functools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ class Draw(NamedTuple):
     """One image of one epoch; weight 0 marks padding that no loss counts."""
 
     epoch: int
-    index: int
+    image: int
     weight: float
 
 
@@ -39,12 +39,18 @@ class GlobalBatches(Sampler[list[Draw]]):
         rank, processes: This process and their number.
         seed: Seeds the order, anew for each epoch.
 
-    >>> [[draw.index for draw in piece] for piece in GlobalBatches(3, 2, seed=0)]
+    >>> [[draw.image for draw in piece] for piece in GlobalBatches(3, 2, seed=0)]
     [[2, 0], [1]]
     """
 
     def __init__(
-        self, images: int, batch_size: int, accumulation_steps: int = 1, rank: int = 0, processes: int = 1, seed: int = 0
+        self,
+        images: int,
+        batch_size: int,
+        accumulation_steps: int = 1,
+        rank: int = 0,
+        processes: int = 1,
+        seed: int = 0,
     ) -> None:
         self.images, self.batch_size, self.accumulation_steps = images, batch_size, accumulation_steps
         self.rank, self.processes, self.seed, self.epoch = rank, processes, seed, 0
@@ -95,13 +101,13 @@ class TrainingImages(Dataset[dict[str, torch.Tensor]]):
         pixels = np.stack(list(self._map(draws)))
         return {
             "pixels": torch.from_numpy(pixels),
-            "targets": torch.from_numpy(self.targets[[draw.index for draw in draws]]),
+            "targets": torch.from_numpy(self.targets[[draw.image for draw in draws]]),
             "weights": torch.tensor([draw.weight for draw in draws], dtype=torch.float32),
         }
 
     def _pixels(self, draw: Draw) -> np.ndarray:
-        rng = np.random.default_rng([self.seed, draw.epoch, draw.index])
-        return self.crop(self.images[draw.index], rng)
+        rng = np.random.default_rng([self.seed, draw.epoch, draw.image])
+        return self.crop(self.images[draw.image], rng)
 
     def _map(self, draws: Sequence[Draw]) -> Iterator[np.ndarray]:
         if torch.utils.data.get_worker_info() is not None:  # the workers are the parallelism
@@ -123,7 +129,7 @@ def training_loader(images: TrainingImages, batches: GlobalBatches, workers: int
         images,
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=_as_it_is,
+        collate_fn=_as_it_is,  # batches come whole from __getitems__
         pin_memory=pin_memory,
         prefetch_factor=4 if workers else None,
     )
@@ -136,7 +142,7 @@ def choose_workers(wanted: int | str, all_kept: bool) -> int:
     return 0 if all_kept else min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
 
 
-def _as_it_is(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

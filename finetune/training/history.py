@@ -18,7 +18,7 @@ class MarkCheckpoints(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         wait_for_all()
         if state.is_world_process_zero:
-            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            mark_complete(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
 
 
 class KeepHistory(TrainerCallback):
@@ -38,9 +38,7 @@ class KeepHistory(TrainerCallback):
     ) -> None:
         control.should_log |= control.should_evaluate
 
-    def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **kwargs: Any
-    ) -> None:
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if not state.is_world_process_zero:
             return
         logged: dict[str, Any] = next((entry for entry in reversed(state.log_history) if "loss" in entry), {})
@@ -52,7 +50,9 @@ class KeepHistory(TrainerCallback):
                 "learning_rate": logged.get("learning_rate"),
                 "precision": self.precision,
                 "validation": {
-                    name.removeprefix("eval_"): value for name, value in metrics.items() if name.startswith("eval_")
+                    name.removeprefix("eval_"): value
+                    for name, value in kwargs["metrics"].items()
+                    if name.startswith("eval_")
                 },
             }
         )

@@ -15,7 +15,9 @@ from finetune.recipe import Recipe
 Result = TypeVar("Result")
 
 
-def fit_in_memory(recipe: Recipe, processes: int, attempt: Callable[[int], Result], say: Callable[[str], None]) -> Result:
+def fit_in_memory(
+    recipe: Recipe, processes: int, attempt: Callable[[int], Result], say: Callable[[str], None]
+) -> Result:
     """Call ``attempt(accumulation_steps)``; with ``optim.find_batch_size``, in ever smaller pieces until it fits.
 
     The batch that an optimiser step sees stays the same, and so does the result of training.

@@ -6,7 +6,7 @@ import logging
 import pickle
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch.distributed as dist
 from accelerate import PartialState
@@ -23,8 +23,9 @@ def join_processes(hardware: Hardware) -> None:
     transformers' own bars and reports of loading are switched off everywhere: a run has one bar.
     """
     PartialState(cpu=hardware.device_type == "cpu")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    quiet: Any = transformers_logging
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
     if not hardware.is_main:
         logging.disable(logging.WARNING)
 

@@ -58,7 +58,8 @@ class ShowProgress(TrainerCallback):
                 console=self.console,
                 transient=True,
             )
-            self._task = self._bar.add_task("", total=state.max_steps, completed=state.global_step, **self._fields(state))
+            fields: dict[str, Any] = self._fields(state)
+            self._task = self._bar.add_task("", total=state.max_steps, completed=state.global_step, **fields)
             self._bar.start()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -68,28 +69,28 @@ class ShowProgress(TrainerCallback):
         self._since, self._last_step = now, state.global_step
         self.speed = self._images / max(self._training_seconds, 1e-9)
         if self._bar is not None:
-            self._bar.update(self._task, completed=state.global_step, **self._fields(state))
+            fields: dict[str, Any] = self._fields(state)
+            self._bar.update(self._task, completed=state.global_step, **fields)
         elif now - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = now
             left = (state.max_steps - state.global_step) * self._training_seconds / max(1, state.global_step)
             self._print(f"step {state.global_step}/{state.max_steps}  {self._status()}  {_minutes(left)} left")
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **kwargs: Any
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        logs: dict[str, float] = kwargs["logs"]
         if "loss" in logs:
             self._loss, self._learning_rate = f"{logs['loss']:.4f}", f"{logs['learning_rate']:.1e}"
 
-    def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **kwargs: Any
-    ) -> None:
-        self._print(self.table(state, metrics))
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._print(self.table(state, kwargs["metrics"]))
         self._since = time.monotonic()
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self._since = time.monotonic()
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self.close()
 
     def close(self) -> None:

@@ -13,7 +13,17 @@ from finetune.data import Splits
 from finetune.model import LoadedModel
 from finetune.training.hardware import Hardware, describe
 
-PACKAGES = ("deit-finetune", "torch", "transformers", "accelerate", "datasets", "evaluate", "scikit-learn", "numpy", "pillow")
+PACKAGES = (
+    "deit-finetune",
+    "torch",
+    "transformers",
+    "accelerate",
+    "datasets",
+    "evaluate",
+    "scikit-learn",
+    "numpy",
+    "pillow",
+)
 
 
 class Phases:

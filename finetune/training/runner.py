@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,9 @@ class Work:
         loaded.model.set_attn_implementation(attention)
         set_trainable(loaded.model, self.recipe.model.train)
         stop = StopOnSignal()
-        progress = ShowProgress(self.task.name, len(self.splits.datasets["train"]), best_metric(self.recipe), self.console)
+        progress = ShowProgress(
+            self.task.name, len(self.splits.datasets["train"]), best_metric(self.recipe), self.console
+        )
         trainer = self.build_trainer(loaded, accumulation_steps, [stop, progress])
         self.note({**describe_model(loaded, attention), "derived": self.derived(trainer)})
         self.run_trainer(trainer, stop, progress)
@@ -123,7 +126,11 @@ class Work:
         )
         workers = choose_workers(recipe.data.workers, images.all_kept)
         arguments = training_arguments(
-            recipe, hardware, self.folder.checkpoints, accumulation_steps, evaluates="validation" in self.splits.datasets
+            recipe,
+            hardware,
+            self.folder.checkpoints,
+            accumulation_steps,
+            evaluates="validation" in self.splits.datasets,
         )
         return ClassifierTrainer(
             model=loaded.model,
@@ -152,8 +159,7 @@ class Work:
         Raises:
             Interrupted: a signal asked for it.
         """
-        resumable = self.start.resumed or None
-        checkpoint = resumable and from_main(lambda: checkpoint_to_resume(self.folder, self.console.print))
+        checkpoint = self.checkpoint_to_resume() if self.start.resumed else None
         try:
             with self.phases("training"):
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -166,6 +172,10 @@ class Work:
                 f"stopped after step {trainer.state.global_step} of {trainer.state.max_steps}; "
                 f"{self.folder} goes on with --resume{requeue_hint()}"
             )
+
+    def checkpoint_to_resume(self) -> Path | None:
+        """The newest whole checkpoint, the same for all processes."""
+        return from_main(lambda: checkpoint_to_resume(self.folder, self.console.print))
 
     # ------------------------------------------------------------ measuring
 
@@ -187,7 +197,12 @@ class Work:
         return metrics_of
 
     def score(
-        self, model: torch.nn.Module, images: DecodedImages, loaded: LoadedModel, device: torch.device, precision: Precision
+        self,
+        model: torch.nn.Module,
+        images: DecodedImages,
+        loaded: LoadedModel,
+        device: torch.device,
+        precision: Precision,
     ) -> np.ndarray:
         """Logits of a split by all processes."""
         size = self.recipe.evaluate.batch_size or (16 if device.type == "cpu" else 64)
@@ -212,7 +227,7 @@ class Work:
         wait_for_all()
         with self.phases("evaluation"):
             saved = open_saved(self.folder.model)
-            saved.model.to(device)
+            saved.model.to(device)  # type: ignore[arg-type]
             held_out = {name: split for name, split in self.splits.datasets.items() if name != "train"}
             logits = {name: self._final_logits(saved, split, device) for name, split in held_out.items()}
         if self.hardware.is_main:
@@ -232,7 +247,13 @@ class Work:
             row
             for name, split in held_out.items()
             for row in prediction_rows(
-                name, split["path"], truth[name], logits[name], self.splits.labels, self.task, self.recipe.evaluate.threshold
+                name,
+                split["path"],
+                truth[name],
+                logits[name],
+                self.splits.labels,
+                self.task,
+                self.recipe.evaluate.threshold,
             )
         )
         self.folder.write_predictions(rows)

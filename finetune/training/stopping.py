@@ -22,7 +22,7 @@ EXIT_CODE = 75
 """EX_TEMPFAIL of sysexits.h: try again later, here with --resume."""
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - being asked to stop is no error
     """Training was asked to stop, saved a checkpoint, and can go on with ``--resume``."""
 
 

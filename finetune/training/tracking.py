@@ -26,8 +26,9 @@ def check_trackers(recipe: Recipe) -> None:
 
 def trackers(recipe: Recipe, folder: RunFolder) -> list[Any]:
     """Trainer callbacks for ``run.tracking``."""
-    from transformers import integrations
+    from transformers.integrations import integration_utils
 
+    integrations: Any = integration_utils
     makers = {
         "tensorboard": lambda: integrations.TensorBoardCallback(_writer(folder)),
         "mlflow": integrations.MLflowCallback,

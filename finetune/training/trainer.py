@@ -53,8 +53,14 @@ class ClassifierTrainer(Trainer):
     ) -> None:
         self.loader, self.task, self.pixels, self.measure = loader, task, pixels, measure
         self.optimizer_args = optimizer_args
-        super().__init__(model=model, args=args, callbacks=callbacks, eval_dataset=[] if measure else None)  # type: ignore[arg-type]
+        super().__init__(model=model, args=args, callbacks=callbacks, eval_dataset=[] if measure else None)
         self.remove_callback(PrinterCallback)
+
+    @property
+    def classifier(self) -> PreTrainedModel:
+        """The model itself, whatever it is wrapped in for several processes."""
+        bare: PreTrainedModel = self.accelerator.unwrap_model(self.model)
+        return bare
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The batches as they are: Accelerate would divide them again, repeating images where they do not divide."""
@@ -68,7 +74,7 @@ class ClassifierTrainer(Trainer):
         """
         name = str(self.args.optim)
         try:
-            cls, kwargs = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            cls, kwargs = self.get_optimizer_cls_and_kwargs(self.args, self.classifier)
             self.optimizer_cls_and_kwargs = cls, {**kwargs, **self.optimizer_args}
             return super().create_optimizer(model)
         except ImportError as error:
@@ -90,7 +96,8 @@ class ClassifierTrainer(Trainer):
         """
         counts = [self.task.count(batch["targets"], batch["weights"]) for batch in batch_samples]
         total = torch.stack(counts).sum().to(device)
-        return self.accelerator.reduce(total, reduction="sum").clamp(min=1)
+        everywhere: torch.Tensor = self.accelerator.reduce(total, reduction="sum")
+        return everywhere.clamp(min=1)
 
     def compute_loss(
         self,
@@ -138,7 +145,7 @@ class ClassifierTrainer(Trainer):
         """
         if self.measure is None:
             return {}
-        found = self.measure(self.model)
+        found = self.measure(self.classifier)
         if found["images_not_finite"]:
             raise TrainingError(self._diverged(f"{found['images_not_finite']} images get outputs that are not numbers"))
         metrics = {f"{metric_key_prefix}_{key}": value for key, value in found.items() if isinstance(value, float)}
@@ -160,11 +167,11 @@ class ClassifierTrainer(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         """All weights of a checkpoint. Stock restores only what has the same name in the file and in memory,
         which for ViT and DeiT leaves every encoder layer as it was."""
-        load_weights(self.accelerator.unwrap_model(model or self.model), Path(resume_from_checkpoint))
+        load_weights(self.classifier, Path(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
         """All weights of the best checkpoint, for the same reason."""
-        load_weights(self.accelerator.unwrap_model(self.model), Path(str(self.state.best_model_checkpoint)))
+        load_weights(self.classifier, Path(str(self.state.best_model_checkpoint)))
 
 
 def load_weights(model: PreTrainedModel, checkpoint: Path) -> None:

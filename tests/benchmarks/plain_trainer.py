@@ -11,7 +11,13 @@ import numpy as np
 import torch
 from datasets import load_dataset
 from PIL import Image
-from transformers import AutoImageProcessor, AutoModelForImageClassification, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 BATCH, EPOCHS = 8, 2
 
@@ -37,13 +43,15 @@ def main() -> None:
     names = splits["train"].features["label"].names
     processor = AutoImageProcessor.from_pretrained(checkpoint)
     model = AutoModelForImageClassification.from_pretrained(
-        checkpoint, num_labels=len(names), id2label=dict(enumerate(names)), label2id={n: i for i, n in enumerate(names)},
-        ignore_mismatched_sizes=True,
+        checkpoint, num_labels=len(names), id2label=dict(enumerate(names)),
+        label2id={n: i for i, n in enumerate(names)}, ignore_mismatched_sizes=True,
     )  # fmt: skip
 
     def tensor(image: Image.Image) -> torch.Tensor:
         pixels = np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / 255
-        mean, std = (np.asarray(v, dtype=np.float32)[:, None, None] for v in (processor.image_mean, processor.image_std))
+        mean, std = (
+            np.asarray(v, dtype=np.float32)[:, None, None] for v in (processor.image_mean, processor.image_std)
+        )
         return torch.from_numpy((pixels - mean) / std)
 
     def train_transform(rows: dict[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,9 @@ def main() -> None:
     for name in results[0]:
         seconds = [result[name]["seconds"] for result in results]
         speeds = [result[name]["images_per_second"] for result in results]
-        print(f"{name:11} {statistics.median(seconds):6.1f} s  {statistics.median(speeds):6.1f} images/s while training")
+        print(
+            f"{name:11} {statistics.median(seconds):6.1f} s  {statistics.median(speeds):6.1f} images/s while training"
+        )
     print(f"whole process, plain / ours:      {ratio(results, 'seconds', 'plain', 'ours'):.2f}  (aim 2.5)")
     print(f"whole process, plain bf16 / ours: {ratio(results, 'seconds', 'plain bf16', 'ours'):.2f}  (aim 1.5)")
     print(f"images/s, ours / bare:            {ratio(results, 'images_per_second', 'ours', 'bare'):.2f}  (aim 0.85)")

@@ -19,9 +19,7 @@ class FirstGradients(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if not self.gradients:
-            self.gradients = {
-                name: parameter.grad.clone() for name, parameter in kwargs["model"].named_parameters()
-            }
+            self.gradients = {name: parameter.grad.clone() for name, parameter in kwargs["model"].named_parameters()}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ def drawn(images: int, batch: int, accumulation: int = 1, processes: int = 1, ep
     for rank in range(processes):
         sampler = GlobalBatches(images, batch, accumulation, rank, processes, seed=7)
         sampler.set_epoch(epoch)
-        pieces = [{draw.index for draw in piece if draw.weight} for piece in sampler]
+        pieces = [{draw.image for draw in piece if draw.weight} for piece in sampler]
         steps = [set().union(*pieces[i : i + accumulation]) for i in range(0, len(pieces), accumulation)]
         shares.append(steps)
     return shares
@@ -42,7 +42,7 @@ def test_all_processes_take_the_same_number_of_pieces():
 
 def test_a_process_without_an_image_gets_padding_of_weight_zero():
     piece = list(GlobalBatches(1, 8, 1, rank=1, processes=2, seed=0))
-    assert piece == [[Draw(epoch=0, index=0, weight=0.0)]]
+    assert piece == [[Draw(epoch=0, image=0, weight=0.0)]]
 
 
 def test_the_order_changes_with_the_epoch_and_not_with_the_moment():
@@ -50,7 +50,7 @@ def test_the_order_changes_with_the_epoch_and_not_with_the_moment():
     first, again = list(sampler), list(sampler)
     sampler.set_epoch(1)
     assert first == again
-    assert [d.index for d in first[0]] != [d.index for d in next(iter(sampler))]
+    assert [d.image for d in first[0]] != [d.image for d in next(iter(sampler))]
 
 
 class TwoPictures:
