@@ -3,7 +3,7 @@
 from finetune.model.checkpoint import load_with_new_head
 from finetune.model.head import head_names, replace_head
 from finetune.model.saved import LoadedModel, open_saved, save_model, set_attention
-from finetune.model.task import Task, choose_task, model_logits
+from finetune.model.task import Task, choose_task, model_logits, saved_task
 from finetune.model.trainable import no_decay_parameter_names, set_trainable
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "open_saved",
     "replace_head",
     "save_model",
+    "saved_task",
     "set_attention",
     "set_trainable",
 ]

@@ -9,7 +9,7 @@ import torch
 
 from finetune.errors import CheckpointError
 from finetune.labels import LabelSpace
-from finetune.model.head import HeadMode, head_names, replace_head
+from finetune.model.head import HeadMode, head_names, name_task, replace_head
 from finetune.model.input_size import bound_to_size, image_size_px, with_image_size
 from finetune.model.loading import load_strictly
 from finetune.model.preprocessing import choose_preprocessing
@@ -41,7 +41,7 @@ def load_with_new_head(recipe: Recipe, labels: LabelSpace, task: Task) -> Loaded
         model = _fit_size(model, pixels, asked_px=recipe.model.image_size_px)
         _check_head_is_there(recipe.model.head, not_filled, source)
         kept = replace_head(model, labels, mode=recipe.model.head, seed=recipe.run.seed)
-    model.config.problem_type = task.problem_type
+    name_task(model, task.problem_type)
     if recipe.model.attention != "auto":
         set_attention(model, recipe.model.attention)
     record = {

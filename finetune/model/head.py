@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 HeadMode = Literal["new", "keep", "extend"]
+ONE_CLASS_BIAS = 20.0  # sigmoid(20) is 1 - 2e-9, 1.0 in float32
 STD = 0.02  # DeiT draws its linear layers from a truncated normal of this width
 
 
@@ -86,6 +87,21 @@ def replace_head(model: PreTrainedModel, labels: LabelSpace, *, mode: HeadMode =
     return [labels.name(to) for to, _ in kept]
 
 
+def name_task(model: PreTrainedModel, problem_type: str) -> None:
+    """Write the task into the config, by which ``transformers.pipeline`` picks softmax or sigmoid.
+
+    A softmax over one class, which always says 1, has no name there: a config that says so cannot be loaded, and
+    the pipeline takes the sigmoid. So it goes without a name, with a bias at which the sigmoid says 1 as well.
+    """
+    if problem_type != "single_label_classification" or model.config.num_labels != 1:
+        model.config.problem_type = problem_type  # type: ignore[assignment]
+        return
+    model.config.problem_type = None
+    for layer in find_heads(model).values():
+        if layer.bias is not None:
+            nn.init.constant_(layer.bias, ONE_CLASS_BIAS)
+
+
 def _depends_on_classes(model: PreTrainedModel) -> list[str]:
     config = copy.deepcopy(model.config)
     config.num_labels = (model.config.num_labels or 0) + 1
@@ -118,6 +134,11 @@ def _copy_rows(old: nn.Linear, new: nn.Linear, rows: list[tuple[int, int]]) -> N
 
 def _classes_to_keep(model: PreTrainedModel, labels: LabelSpace, mode: HeadMode) -> list[tuple[int, int]]:
     """(row in the new head, row in the old one) of every class that both know by name."""
+    if mode == "extend" and model.config.num_labels == 1 and model.config.problem_type is None:
+        raise CheckpointError(
+            "model.head: extend: the checkpoint is a softmax over one class, whose row has learnt nothing; use "
+            "model.head: new"
+        )
     known: dict[str, list[int]] = {}
     for row, name in enumerate(class_names(model)):
         known.setdefault(name, []).append(row)

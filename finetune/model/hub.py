@@ -57,8 +57,8 @@ def download_snapshot(name: str, revision: str | None = None) -> Path:
         raise
     except Exception as error:  # the Hub's client changes its HTTP library, and with it what it raises
         raise UnreachableError(
-            f"{at} is not in the Hub cache and cannot be downloaded ({type(error).__name__}); connect to the network, "
-            "give a local folder, or use bundled:deit-nano"
+            f"{at} is no folder here and not in the Hub cache, and cannot be downloaded ({type(error).__name__}); "
+            "connect to the network, give a local folder, or use bundled:deit-nano"
         ) from error
 
 

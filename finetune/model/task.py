@@ -13,7 +13,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from finetune.errors import CheckpointError
+
 if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
     from finetune.recipe.sections import Recipe
 
 ProblemType = Literal["single_label_classification", "multi_label_classification"]
@@ -126,6 +130,23 @@ def choose_task(recipe: Recipe) -> Task:
     """The task that a recipe asks for."""
     kind = {"multiclass": Multiclass, "multilabel": Multilabel}[recipe.task]
     return kind(label_smoothing=recipe.loss.label_smoothing)
+
+
+def saved_task(config: PretrainedConfig) -> Task:
+    """The task that a saved model was trained for, without its label smoothing.
+
+    Raises:
+        CheckpointError: the config does not say; models saved by this project do.
+    """
+    if config.problem_type == Multilabel.problem_type:
+        return Multilabel()
+    # Softmax over one class has no name in transformers, see head.name_task.
+    if config.problem_type == Multiclass.problem_type or (config.problem_type is None and config.num_labels == 1):
+        return Multiclass()
+    raise CheckpointError(
+        f"{config.name_or_path or 'the model'}: config.json says problem_type {config.problem_type}; expected "
+        f"{Multiclass.problem_type} or {Multilabel.problem_type}"
+    )
 
 
 def head_logits(outputs: Any) -> list[torch.Tensor]:

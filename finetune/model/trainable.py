@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from torch import nn
 
 from finetune.model.head import head_names
@@ -26,10 +28,29 @@ def no_decay_parameter_names(model: nn.Module) -> set[str]:
 
 
 def set_trainable(model: PreTrainedModel, train: Literal["all", "head"]) -> None:
-    """Let everything learn, or the head alone (both heads of a distilled model)."""
-    head = head_names(model)
+    """Let everything learn, or the head alone (both heads of a distilled model).
+
+    What no logit depends on, such as DINOv2's mask token, never learns: several processes that share a batch
+    would wait for its gradient.
+    """
+    head, idle = head_names(model), idle_parameter_names(model)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(train == "all" or name in head)
+        parameter.requires_grad_(name not in idle and (train == "all" or name in head))
+
+
+def idle_parameter_names(model: PreTrainedModel) -> set[str]:
+    """Names of parameters that no logit depends on; none where the architecture cannot be asked without its weights."""
+    vision = getattr(model.config, "vision_config", model.config)
+    size = getattr(vision, "image_size", None) or 224
+    height, width = (size, size) if isinstance(size, int) else size
+    try:
+        with torch.device("meta"), torch.enable_grad():  # shapes and the graph only
+            other = type(model)(copy.deepcopy(model.config))
+            other.eval()  # type: ignore[no-untyped-call]
+            other(pixel_values=torch.empty(1, 3, height, width)).logits.sum().backward()
+    except (RuntimeError, ValueError, NotImplementedError):
+        return set()
+    return {name for name, parameter in other.named_parameters() if parameter.grad is None}
 
 
 def _is_spared(name: str) -> bool:
