@@ -74,7 +74,10 @@ def test_a_download_takes_what_is_needed_once_and_every_failure_says_why(tmp_pat
 
 
 def test_without_a_network_the_message_says_what_to_do(in_hub_cache):
-    with pytest.raises(UnreachableError, match=r"not in the Hub cache and cannot be downloaded.*use bundled:deit-nano"):
+    with pytest.raises(
+        UnreachableError,
+        match=r"no folder here and not in the Hub cache, and cannot be downloaded.*use bundled:deit-nano",
+    ):
         locate("facebook/deit-tiny-patch16-224")
 
 
