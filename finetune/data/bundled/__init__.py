@@ -20,7 +20,7 @@ from pathlib import Path
 
 from finetune.cache import cache_dir
 from finetune.data.bundled.digits import write_digit_sheets, write_digits
-from finetune.data.bundled.sets import write_fridge_objects, write_multilabel_fridge_objects
+from finetune.data.bundled.fridge.sets import write_fridge_objects, write_multilabel_fridge_objects
 from finetune.errors import DataError, did_you_mean
 
 _VERSION = 0

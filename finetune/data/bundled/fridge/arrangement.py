@@ -6,17 +6,18 @@ Nothing here knows what a thing is, so that place, size and pose say nothing abo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from finetune.data.bundled.camera import HEIGHT_PX, WIDTH_PX
-from finetune.data.bundled.frames import Array, Frame, turn
-from finetune.data.bundled.render import seen_polygons, silhouette
-from finetune.data.bundled.scene import Scene
-from finetune.data.bundled.thing import Thing
+from finetune.data.bundled.fridge.camera import HEIGHT_PX, WIDTH_PX
+from finetune.data.bundled.fridge.frames import Array, Frame, turn
+from finetune.data.bundled.fridge.scene import Scene
+from finetune.data.bundled.fridge.shadows import silhouette
+from finetune.data.bundled.fridge.thing import Thing
 
 _SHRINK = 6
+_Pose = Callable[[Thing, Scene, np.random.Generator], Thing]
 _TRIES = 200
 
 
@@ -42,7 +43,7 @@ def arranged(
     raise RuntimeError(f"{len(packages)} packages and {len(props)} props do not fit on the counter")
 
 
-def _place(thing: Thing, placed: list[Thing], scene: Scene, rng: np.random.Generator, pose) -> None:  # type: ignore[no-untyped-def]
+def _place(thing: Thing, placed: list[Thing], scene: Scene, rng: np.random.Generator, pose: _Pose) -> None:
     """Append `thing` to `placed` at the first free place that is drawn, or give up."""
     for _ in range(30):
         candidate = pose(thing, scene, rng)
@@ -80,16 +81,16 @@ def _visible(things: Sequence[Thing], scene: Scene) -> list[float]:
     hidden = np.zeros((-(-HEIGHT_PX // _SHRINK), -(-WIDTH_PX // _SHRINK)), bool)
     shares = [0.0] * len(things)
     for index in reversed(order):
-        polygons = seen_polygons(scene.camera, things[index].outline)
-        mask = np.asarray(silhouette(polygons, _SHRINK)) > 0
-        shares[index] = float((mask & ~hidden).sum()) / max(1, int(mask.sum())) * _within(polygons)
+        quads = things[index].outline
+        mask = np.asarray(silhouette(scene.camera, quads, _SHRINK)) > 0
+        shares[index] = float((mask & ~hidden).sum()) / max(1, int(mask.sum())) * _within(scene, quads)
         hidden |= mask
     return shares
 
 
-def _within(polygons: Array) -> float:
-    """The share of picture polygons (N, K, 2) whose middle is in the picture."""
-    x, y = polygons.mean(1).T
+def _within(scene: Scene, quads: Array) -> float:
+    """The share of world quads (N, 4, 3) whose middle is in the picture."""
+    x, y = scene.camera.project(quads.mean(1)).T
     return float(((x > 0) & (x < WIDTH_PX) & (y > 0) & (y < HEIGHT_PX)).mean())
 
 

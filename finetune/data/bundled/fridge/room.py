@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from finetune.data.bundled.frames import Array
+from finetune.data.bundled.fridge.frames import Array
 
 _BALL = 96
 
@@ -49,17 +49,17 @@ class Room:
         warmth, side = rng.uniform(-0.4, 1.0), rng.choice([-1.0, 1.0])
         tone = np.array([1 + 0.22 * warmth, 1.0, 1 - 0.38 * warmth])
         key = Lamp(
-            np.array([side * rng.uniform(8, 45), rng.uniform(-65, -30), rng.uniform(22, 45)]),
-            tone * rng.uniform(0.55, 1.0),
+            np.array([side * rng.uniform(8, 45), rng.uniform(-65, -30), rng.uniform(22, 45)]) * rng.uniform(0.6, 1.0),
+            _light(tone, rng.uniform(0.55, 1.0)),
             rng.uniform(3, 11),
         )
         cool = np.array([0.92, 1.0, 1.12]) if rng.random() < 0.6 else tone
         fill = Lamp(
             np.array([-side * rng.uniform(0, 60), rng.uniform(-60, -20), rng.uniform(40, 80)]),
-            cool * rng.uniform(0.1, 0.5),
+            _light(cool, rng.uniform(0.1, 0.5)),
             rng.uniform(6, 16),
         )
-        ambient = (0.5 * tone + 0.5) * rng.uniform(0.16, 0.34)
+        ambient = _light(0.5 * tone + 0.5, rng.uniform(0.16, 0.34))
         lamps = (key, fill)
         return cls(lamps, ambient, _matte(lamps, ambient), _gloss(lamps, ambient, rng))
 
@@ -72,12 +72,16 @@ class Room:
         return _looked_up(self.gloss, direction)
 
 
+def _light(tone: Array, strength: float) -> Array:
+    return np.asarray(tone * strength, np.float32)
+
+
 def _looked_up(ball: Array, direction: Array) -> Array:
     x, y, z = direction
     stretch = (_BALL / 2) / np.sqrt(np.maximum(2 * (1 - y), np.float32(1e-4)))
     column = np.clip((x * stretch + _BALL / 2).astype(np.int32), 0, _BALL - 1)
     row = np.clip((_BALL / 2 - z * stretch).astype(np.int32), 0, _BALL - 1)
-    return ball[row, column].T
+    return np.asarray(ball[row, column].T)
 
 
 @cache
@@ -93,7 +97,7 @@ def _towards(lamp: Lamp) -> Array:
     """Cosine (side, side) between each direction and the lamp's."""
     unit = lamp.position / np.sqrt((lamp.position**2).sum())
     x, y, z = _directions()
-    return unit[0] * x + unit[1] * y + unit[2] * z
+    return np.asarray(unit[0] * x + unit[1] * y + unit[2] * z)
 
 
 def _matte(lamps: tuple[Lamp, ...], ambient: Array) -> Array:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from PIL import Image, ImageDraw
 
-from finetune.data.bundled.surface import Colour
+from finetune.data.bundled.fridge.surface import Colour
 
 # Strokes of each capital on a grid of 4 × 6, row 0 above: "00-06" is a line from (0, 0) to (0, 6).
 _STROKES = {
@@ -18,6 +20,7 @@ _STROKES = {
     "G": "41-30-10-01-05-16-36-45-43-23",
     "H": "00-06 40-46 03-43",
     "I": "20-26",
+    "J": "40-45-36-16-05",
     "K": "00-06 40-03-46",
     "L": "00-06-46",
     "M": "06-00-23-40-46",
@@ -33,15 +36,27 @@ _STROKES = {
     "Y": "00-23-40 23-26",
     "Z": "00-40-06-46",
     "0": "10-30-41-45-36-16-05-01-10",
+    "1": "11-20-26 16-36",
+    "2": "01-10-30-41-42-06-46",
+    "3": "01-10-30-41-42-33-23 33-44-45-36-16-05",
+    "4": "36-30-04-44",
+    "6": "40-10-01-05-16-36-45-44-33-03",
+    "7": "00-40-16",
+    "8": "10-30-41-42-33-13-02-01-10 13-04-05-16-36-45-44-33",
+    "9": "43-13-02-01-10-30-41-45-36-06",
     "5": "40-00-02-32-43-45-36-06",
 }
-_ROUND = set("BCDGJOPRSU05")
+_ROUND = set("BCDGJOPRSU02356890")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+# fmt: off
 _WORDS = (
-    "ALBA BERRY BLUE BREEZE CASCADE CHERRY CLOVER CORAL COSMO CREST DAILY DAWN DELTA FARM FIZZ FRESCO GLACIER "
-    "GOLD GROVE HARVEST HERON HILL ISLE KIWI LAGOON LEMON LIGHT LIMA LOTUS MANGO MEADOW MINT MONTE NEVA NORD "
-    "OASIS OLIVE ORIGIN PEARL PLUM POLAR PURE RIVER ROSE RUSH SIERRA SODA SOL SPRING SUMMIT SUNNY TERRA TIDE "
-    "TONIC TRIO TWIST VALE VERDE VITA WILD WINTER YUZU ZEST"
-).split()
+    "ALBA", "BERRY", "BLUE", "BREEZE", "CASCADE", "CHERRY", "CLOVER", "CORAL", "COSMO", "CREST", "DAILY", "DAWN",
+    "DELTA", "FARM", "FIZZ", "FRESCO", "GLACIER", "GOLD", "GROVE", "HARVEST", "HERON", "HILL", "ISLE", "KIWI",
+    "LAGOON", "LEMON", "LIGHT", "LIMA", "LOTUS", "MANGO", "MEADOW", "MINT", "MONTE", "NEVA", "NORD", "OASIS", "OLIVE",
+    "ORIGIN", "PEARL", "PLUM", "POLAR", "PURE", "RIVER", "ROSE", "RUSH", "SIERRA", "SODA", "SOL", "SPRING", "SUMMIT",
+    "SUNNY", "TERRA", "TIDE", "TONIC", "TRIO", "TWIST", "VALE", "VERDE", "VITA", "WILD", "WINTER", "YUZU", "ZEST",
+)
+# fmt: on
 
 
 def word(rng: np.random.Generator) -> str:
@@ -58,7 +73,7 @@ def write(
     bold: float = 0.2,
     slant: float = 0.0,
 ) -> None:
-    """Fill a box (left, top, right, bottom) with capitals.
+    """Fill a box (left, top, right, bottom) with capitals and digits; what is neither leaves a gap.
 
     Args:
         bold: Width of a stroke, as a share of a letter's width.
@@ -69,11 +84,10 @@ def write(
     wide, tall = advance * 0.72, bottom - top
     width = max(1, round(wide * bold))
     for index, letter in enumerate(text):
-        for stroke in _STROKES[letter].split():
-            points = [
-                (left + index * advance + wide * int(x) / 4 + slant * tall * (1 - int(y) / 6), top + tall * int(y) / 6)
-                for x, y in stroke.split("-")
-            ]
+        for stroke in _STROKES.get(letter, "").split():
+            grid = [(int(point[0]) / 4, int(point[1]) / 6) for point in stroke.split("-")]
+            start = left + index * advance
+            points = [(start + wide * x + slant * tall * (1 - y), top + tall * y) for x, y in grid]
             draw.line(_rounded(points) if letter in _ROUND else points, fill=colour, width=width, joint="curve")
 
 
@@ -81,7 +95,7 @@ def _rounded(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """The line with its corners cut twice (Chaikin), ends kept."""
     for _ in range(2):
         cut = [points[0]]
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             cut += [(0.75 * x0 + 0.25 * x1, 0.75 * y0 + 0.25 * y1), (0.25 * x0 + 0.75 * x1, 0.25 * y0 + 0.75 * y1)]
         points = [*cut, points[-1]]
     return points
@@ -110,7 +124,7 @@ def small_print(
         end = right - rng.uniform(0, 0.35) * (right - left)
         while x < end:
             length = rng.uniform(0.5, 2.4) * step
-            draw.rectangle((x, y, min(x + length, end), y + max(1, step * 0.4)), fill=colour)
+            draw.rectangle((x, y, min(x + length, end), y + max(1, step * 0.3)), fill=colour)
             x += length + max(2, step * 0.5)
 
 

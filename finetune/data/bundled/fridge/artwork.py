@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from finetune.data.bundled.lettering import bar_code, small_print, upright, word, write
-from finetune.data.bundled.surface import Colour
+from finetune.data.bundled.fridge.lettering import bar_code, small_print, upright, word, write
+from finetune.data.bundled.fridge.surface import Colour
 
 _STRONG: tuple[Colour, ...] = (
     (86, 40, 146),
@@ -122,7 +122,7 @@ def _brand(
 def _border(draw: ImageDraw.ImageDraw, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> None:
     """What happens at the upper and lower end: nothing, bars, waves, or drops that run down."""
     width, height = size
-    kind = int(rng.integers(0, 4))
+    kind = int(rng.choice([0, 1, 2, 3, 3]))
     if kind == 1:
         draw.rectangle((0, height * 0.9, width, height), fill=palette.accent)
         draw.rectangle((0, height * 0.87, width, height * 0.885), fill=palette.figure)
@@ -183,7 +183,7 @@ def _facts(
     """Ingredients and a bar code."""
     left, top, right, bottom = box
     middle = bottom - (bottom - top) * 0.3
-    small_print(draw, (left, top, right, middle - 6), 17, palette.figure, rng)
+    small_print(draw, (left, top, right, middle - 6), 22, palette.figure, rng)
     bar_code(draw, (left, middle, right, bottom), (30, 30, 34), rng)
 
 

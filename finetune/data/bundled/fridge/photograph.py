@@ -7,9 +7,20 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-from finetune.data.bundled.camera import HEIGHT_PX, WIDTH_PX
-from finetune.data.bundled.frames import Array
-from finetune.data.bundled.surface import GREY_OF_LIGHT
+from finetune.data.bundled.fridge.camera import HEIGHT_PX, WIDTH_PX
+from finetune.data.bundled.fridge.frames import Array
+
+_STEPS_TO_WHITE = 8192
+
+
+def _shouldered(light: float) -> float:
+    """Bright parts lose their colour slowly, instead of being cut, as in film and telephones."""
+    return min(1.0, 1.25 * light * (1 + 0.35 * light) / (1 + light))
+
+
+_GREY_OF_STEP = np.array(
+    [round(255 * _shouldered(step / _STEPS_TO_WHITE) ** (1 / 2.2)) for step in range(4 * _STEPS_TO_WHITE)], np.uint8
+)
 
 
 def photographed(light: Array, rng: np.random.Generator) -> bytes:
@@ -19,11 +30,11 @@ def photographed(light: Array, rng: np.random.Generator) -> bytes:
         light: 0 is dark, about 1 is a white thing in full light.
     """
     tint = np.array([1 + rng.uniform(-0.1, 0.1), 1.0, 1 + rng.uniform(-0.14, 0.14)])
-    exposed = light * (tint * 2.0 ** rng.uniform(-0.5, 0.9)).astype(np.float32) * _vignette(rng.uniform(0.1, 0.5))
-    # A shoulder instead of a cut: bright parts lose their colour slowly, as film and telephones do.
-    shouldered = exposed * (1 + exposed * np.float32(0.35)) / (1 + exposed)
-    steps = np.clip(shouldered * np.float32(4095 * 1.25), 0, 4095).astype(np.int32)
-    picture = Image.fromarray(GREY_OF_LIGHT[steps])
+    exposure = (tint * 2.0 ** rng.uniform(-0.5, 0.9) * _STEPS_TO_WHITE).astype(np.float32)
+    steps = light * exposure
+    steps *= _vignette(rng.uniform(0.1, 0.5))
+    np.minimum(steps, len(_GREY_OF_STEP) - 1, out=steps)
+    picture = Image.fromarray(_GREY_OF_STEP[steps.astype(np.uint16)])
     blur = rng.choice([0.0, 0.0, 0.5, 0.8, 1.3])
     if blur:
         picture = picture.filter(ImageFilter.GaussianBlur(float(blur)))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetune.data.bundled.camera import Camera
-from finetune.data.bundled.frames import Array, Frame
-from finetune.data.bundled.room import Room
-from finetune.data.bundled.solids import Hits
-from finetune.data.bundled.surface import Clear, Surface
+from finetune.data.bundled.fridge.camera import Camera, Gaze
+from finetune.data.bundled.fridge.frames import Array, dot
+from finetune.data.bundled.fridge.room import Room
+from finetune.data.bundled.fridge.solids import Part
+from finetune.data.bundled.fridge.surface import Clear, Surface
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,20 @@ class Spots:
     depth: Array
 
     @classmethod
-    def of(cls, hits: Hits, seen: Array, rays: Array, frame: Frame, camera: Camera) -> Spots:
-        """The hits that the mask `seen` (rows, columns) picks; `frame` is the part's."""
-        view, depth = rays[:, seen], hits.depth[seen]
-        z = np.float32(camera.position[2]) + depth * view[2]
-        view = view / np.sqrt(view[0] ** 2 + view[1] ** 2 + view[2] ** 2)
-        normal = frame.directions_to_world(hits.normal[:, seen])
-        x, y, _ = hits.place[:, seen]
-        arm = frame.directions_to_world(np.stack([x, y, np.zeros_like(x)]))
-        return cls(arm, z, normal, view, hits.u[seen], hits.v[seen], depth)
+    def of(cls, part: Part, gaze: Gaze, depth: Array, along: Array, seen: Array) -> Spots:
+        """The places of a part that the mask `seen` (rows, columns) picks of those that the gaze meets."""
+        depth, view = depth[seen], gaze.rays[:, seen]
+        place = gaze.eye[:, None] + depth * gaze.directions[:, seen]
+        spot = part.describe(place, along[seen])
+        z = np.float32(gaze.camera.position[2]) + depth * view[2]
+        view = view / np.sqrt(dot(view, view))
+        place[2] = 0
+        arm, normal = gaze.frame.directions_to_world(place), gaze.frame.directions_to_world(spot.normal)
+        return cls(arm, z, normal, view, spot.u, spot.v, depth)
 
     def facing(self, normal: Array) -> Array:
         """Cosine between a normal and the way back to the camera, not below 0."""
-        return np.asarray(np.maximum(-(normal * self.view).sum(0), 0))
+        return np.asarray(np.maximum(-dot(normal, self.view), 0))
 
 
 def opaque(spots: Spots, surface: Surface, room: Room) -> Array:
@@ -56,7 +57,7 @@ def opaque(spots: Spots, surface: Surface, room: Room) -> Array:
     share = _mirrored_share(surface.mirror, facing)
     diffuse = albedo * room.falling_on(spots.normal) * (1 - share) * (1 - surface.metal * 0.75)
     gleam = _mirrored(spots, spots.normal, room) * share * (1 - surface.metal + surface.metal * albedo)
-    return (diffuse + gleam) * np.clip(0.5 + spots.z * 0.3, 0.5, 1).astype(np.float32)
+    return np.asarray((diffuse + gleam) * np.clip(0.5 + spots.z * 0.3, 0.5, 1), np.float32)
 
 
 def see_through(spots: Spots, clear: Clear, behind: Array, room: Room, camera: Camera, fill_z: float) -> Array:
@@ -67,7 +68,7 @@ def see_through(spots: Spots, clear: Clear, behind: Array, room: Room, camera: C
         fill_z: Height of the liquid's surface above the counter.
     """
     wet = spots.z < fill_z
-    radius_px = np.sqrt((spots.arm * spots.arm).sum(0)) * camera.focal_px / spots.depth
+    radius_px = np.sqrt(dot(spots.arm, spots.arm)) * camera.focal_px / spots.depth
     # A full bottle is a lens that turns left and right around; an empty one only bends the view at its sides.
     bend = np.where(wet, -1.75, 0.3 * (1 - spots.facing(spots.normal))) * radius_px
     light = _sampled(behind, spots, bend, camera)
@@ -79,7 +80,8 @@ def see_through(spots: Spots, clear: Clear, behind: Array, room: Room, camera: C
     surface = _on_liquid(spots, fill_z) & ~wet
     light = np.where(surface, light * 0.8 + room.falling_on(-spots.view) * liquid * 0.06, light)
     light = light + np.where(np.abs(spots.z - fill_z) < 0.07, 0.12, 0) * room.ambient[:, None]
-    back = spots.normal - 2 * (spots.normal * camera.axes[0][:, None]).sum(0) * camera.axes[0][:, None]
+    right = camera.axes[0].astype(np.float32)
+    back = spots.normal - 2 * dot(right, spots.normal) * right[:, None]
     glint = _mirrored(spots, spots.normal, room) + 0.4 * _mirrored(spots, back, room)
     return np.asarray(light + glint * (0.06 + 0.5 * (1 - facing) ** 2.5), np.float32)
 
@@ -92,19 +94,20 @@ def _mirrored_share(head_on: float, facing: Array) -> Array:
 
 
 def _mirrored(spots: Spots, normal: Array, room: Room) -> Array:
-    return room.mirrored(spots.view - 2 * (spots.view * normal).sum(0) * normal)
+    return room.mirrored(spots.view - 2 * dot(spots.view, normal) * normal)
 
 
 def _sampled(behind: Array, spots: Spots, bend_px: Array, camera: Camera) -> Array:
     """The picture behind, looked up `bend_px` along each normal."""
     right, up, forward = camera.axes.astype(np.float32)
-    across = (spots.normal * right[:, None]).sum(0)
-    upward = (spots.normal * up[:, None]).sum(0)
-    ahead = (spots.view * forward[:, None]).sum(0)
+    across = dot(right, spots.normal)
+    upward = dot(up, spots.normal)
+    ahead = dot(forward, spots.view)
     rows, columns = behind.shape[:2]
-    x = columns / 2 + camera.focal_px * (spots.view * right[:, None]).sum(0) / ahead + across * bend_px
-    y = rows / 2 - camera.focal_px * (spots.view * up[:, None]).sum(0) / ahead - upward * bend_px
-    return behind[np.clip(y, 0, rows - 1).astype(np.int32), np.clip(x, 0, columns - 1).astype(np.int32)].T
+    x = columns / 2 + camera.focal_px * dot(right, spots.view) / ahead + across * bend_px
+    y = rows / 2 - camera.focal_px * dot(up, spots.view) / ahead - upward * bend_px
+    row, column = np.clip(y, 0, rows - 1).astype(np.int32), np.clip(x, 0, columns - 1).astype(np.int32)
+    return np.asarray(behind[row, column].T)
 
 
 def _on_liquid(spots: Spots, fill_z: float) -> Array:

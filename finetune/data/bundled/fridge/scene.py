@@ -9,10 +9,10 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageFilter
 
-from finetune.data.bundled.camera import FRAME, Camera
-from finetune.data.bundled.frames import Array
-from finetune.data.bundled.room import Lamp, Room
-from finetune.data.bundled.surface import LIGHT_OF_GREY, Colour
+from finetune.data.bundled.fridge.camera import FRAME, Camera
+from finetune.data.bundled.fridge.frames import Array
+from finetune.data.bundled.fridge.room import Lamp, Room
+from finetune.data.bundled.fridge.surface import LIGHT_OF_GREY, Colour
 
 _STRIPES: tuple[Colour, ...] = ((216, 209, 196), (156, 162, 48), (120, 146, 178))
 _STEPS_PER_CM = 24
@@ -37,9 +37,9 @@ class Scene:
     def drawn(cls, rng: np.random.Generator, distance: float = 1.0) -> Scene:
         """A place as it might be found; `distance` moves the viewer away (more than 1) or nearer."""
         wall_y = rng.uniform(11, 16)
-        eye = np.array([rng.uniform(-5, 5), -rng.uniform(20, 28) * distance, rng.uniform(19, 26) * distance])
+        eye = np.array([rng.uniform(-5, 5), -rng.uniform(18, 26) * distance, rng.uniform(18, 25) * distance])
         target = np.array([eye[0] * 0.4 + rng.uniform(-1.5, 1.5), wall_y, rng.uniform(-2.5, 3.5)])
-        camera = Camera.aimed(eye, target, rng.normal(0, 0.02), rng.uniform(480, 560))
+        camera = Camera.aimed(eye, target, rng.normal(0, 0.02), rng.uniform(500, 580))
         return cls(wall_y, camera, Room.drawn(rng))
 
     def empty_picture(self, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -69,8 +69,7 @@ class Scene:
         stripes = _stripes(rng)
         row = np.clip(((lifted + 20) * _STEPS_PER_CM).astype(np.int32), 0, len(stripes) - 1)
         weave = _weave()
-        side = weave.shape[0]
-        thread = weave[(lifted * 11).astype(np.int32) % side, (x * 11).astype(np.int32) % side]
+        thread = weave[(lifted * 11).astype(np.int32) & 255, (x * 11).astype(np.int32) & 255]
         crease = 1 - 0.35 * np.exp(-(((x - seam + z * 0.06) / 0.12) ** 2))
         light = stripes[row] * (thread * crease)[:, None]
         return np.asarray(light * self._light_on_wall(x, z), np.float32)
@@ -78,7 +77,7 @@ class Scene:
     def _light_on_wall(self, x: Array, z: Array) -> Array:
         total = np.broadcast_to(self.room.ambient.astype(np.float32), (len(x), 3))
         for lamp in self.room.lamps:
-            total = total + _falling(lamp, x, np.float32(self.wall_y), z, facing=1)[:, None] * lamp.colour
+            total = total + _falling(lamp, x, self.wall_y, z, facing=1)[:, None] * lamp.colour
         return total
 
     def _counter(self, rays: Array, rng: np.random.Generator) -> Array:
@@ -87,10 +86,11 @@ class Scene:
         reach = -eye[2] / np.minimum(rays[2], np.float32(-1e-3))
         x, y = eye[0] + reach * rays[0], eye[1] + reach * rays[1]
         base = np.array([0.0040, 0.0042, 0.0052]) * rng.uniform(0.5, 2.0) * rng.uniform(0.75, 1.25, 3)
-        light = np.broadcast_to(self.room.ambient * 2, (len(x), 3))
+        base = base.astype(np.float32)
+        light = np.broadcast_to(self.room.ambient * np.float32(2), (len(x), 3))
         for lamp in self.room.lamps:
-            light = light + _falling(lamp, x, y, np.float32(0), facing=2)[:, None] * lamp.colour
-        speckle = 1 + 0.25 * (_weave()[(y * 17).astype(np.int32) % 256, (x * 17).astype(np.int32) % 256] - 1)
+            light = light + _falling(lamp, x, y, 0.0, facing=2)[:, None] * lamp.colour
+        speckle = 1 + 0.25 * (_weave()[(y * 17).astype(np.int32) & 255, (x * 17).astype(np.int32) & 255] - 1)
         gleam = np.exp((y - self.wall_y) * np.float32(0.35)) * rng.uniform(0.002, 0.02)
         return np.asarray(base * light * speckle[:, None] + gleam[:, None] * self.room.lamps[0].colour, np.float32)
 
@@ -100,7 +100,7 @@ def _gap(z: Array) -> Array:
     return np.asarray(1 - 0.7 * np.clip(1 - z / np.float32(0.3), 0, 1), np.float32)
 
 
-def _falling(lamp: Lamp, x: Array, y: Array, z: Array, facing: int) -> Array:
+def _falling(lamp: Lamp, x: Array, y: Array | float, z: Array | float, facing: int) -> Array:
     """Share of a lamp's light at a place that faces back (`facing` 1) or up (2); 1 is that at the scene's middle."""
     to = [np.float32(where) - axis for where, axis in zip(lamp.position, (x, y, z), strict=True)]
     square = to[0] ** 2 + to[1] ** 2 + to[2] ** 2
@@ -110,7 +110,8 @@ def _falling(lamp: Lamp, x: Array, y: Array, z: Array, facing: int) -> Array:
 
 def _stripes(rng: np.random.Generator) -> Array:
     """Colours of the cloth from below upwards, (steps, 3) as shares of light, blurred to the width of a thread."""
-    heights, colours = [], []
+    heights: list[float] = []
+    colours = []
     kind = 0
     while sum(heights) < _TALL_CM:
         kind = (kind + int(rng.integers(1, len(_STRIPES)))) % len(_STRIPES)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from finetune.data.bundled.frames import Array
+from finetune.data.bundled.fridge.frames import Array, Frame
 
 WIDTH_PX, HEIGHT_PX = 499, 666
+PER_PX = 2  # rays per pixel, across and down
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ class Window:
             max(self.top, int(low[1])),
             min(self.right, int(high[0])),
             min(self.bottom, int(high[1])),
+        )
+
+    def within(self, outer: Window, per_px: int) -> tuple[slice, slice]:
+        """Rows and columns of this window in an array of `outer` that holds `per_px` values per pixel and direction."""
+        return (
+            slice((self.top - outer.top) * per_px, (self.bottom - outer.top) * per_px),
+            slice((self.left - outer.left) * per_px, (self.right - outer.left) * per_px),
         )
 
 
@@ -83,3 +92,42 @@ class Camera:
         y = (HEIGHT_PX / 2 - steps_y) / self.focal_px
         right, up, forward = self.axes
         return np.stack([forward[i] + right[i] * x[None, :] + up[i] * y[:, None] for i in range(3)]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Gaze:
+    """What a camera looks at through a window, in the axes of one part of a thing.
+
+    Args:
+        camera: Who looks.
+        frame: The part's axes in the world.
+        window: Which pixels.
+        rays: (3, rows, columns) directions in the world, `PER_PX` in each direction of a pixel.
+    """
+
+    camera: Camera
+    frame: Frame
+    window: Window
+    rays: Array
+
+    @cached_property
+    def eye(self) -> Array:
+        """(3,) the camera's place in the part's axes."""
+        return self.frame.to_local(self.camera.position).astype(np.float32)
+
+    @cached_property
+    def directions(self) -> Array:
+        """(3, rows, columns) the rays in the part's axes."""
+        return self.frame.directions_to_local(self.rays)
+
+    def around(self, points: Array) -> tuple[slice, slice] | None:
+        """Rows and columns that hold `points` (N, 3) of the part, or None where they are outside the window."""
+        window = self.window.around(self.camera.project(self.frame.to_world(points)))
+        return None if window.empty else window.within(self.window, PER_PX)
+
+    def narrowed(self, where: tuple[slice, slice]) -> Gaze:
+        """The same through the part of the window at these rows and columns."""
+        rows, columns = where
+        left, top = self.window.left + columns.start // PER_PX, self.window.top + rows.start // PER_PX
+        right, bottom = self.window.left + columns.stop // PER_PX, self.window.top + rows.stop // PER_PX
+        return Gaze(self.camera, self.frame, Window(left, top, right, bottom), self.rays[:, rows, columns])

@@ -56,8 +56,11 @@ class Frame:
         return _turned(self.rotation, directions)
 
 
+def dot(first: Array, second: Array) -> Array:
+    """Products (N, …) of vectors (3, N, …), or of one (3,) with many."""
+    return np.asarray(first[0] * second[0] + first[1] * second[1] + first[2] * second[2])
+
+
 def _turned(matrix: Array, directions: Array) -> Array:
     # Written out: a matrix product may round differently from machine to machine.
-    x, y, z = directions
-    rows = matrix.astype(np.float32)
-    return np.stack([row[0] * x + row[1] * y + row[2] * z for row in rows])
+    return np.stack([dot(row, directions) for row in matrix.astype(np.float32)])

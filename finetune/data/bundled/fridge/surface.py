@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from finetune.data.bundled.frames import Array
+from finetune.data.bundled.fridge.frames import Array
 
 Colour = tuple[int, int, int]
 
-# What the eye sees (0 … 255) as amounts of light (0 … 1), and back: gamma 2.2, as tables.
+# What the eye sees (0 … 255) as amounts of light (0 … 1): gamma 2.2.
 LIGHT_OF_GREY = np.array([(grey / 255) ** 2.2 for grey in range(256)], np.float32)
-GREY_OF_LIGHT = np.array([round(255 * (step / 4095) ** (1 / 2.2)) for step in range(4096)], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Surface:
         rows, columns = self.print.shape[:2]
         x = np.clip((u * columns).astype(np.int32), 0, columns - 1)
         y = np.clip((v * rows).astype(np.int32), 0, rows - 1)
-        return LIGHT_OF_GREY[self.print[y, x]].T
+        return np.asarray(LIGHT_OF_GREY[self.print[y, x]].T)
 
 
 def plain(colour: Colour, mirror: float = 0.04, metal: float = 0.0) -> Surface:

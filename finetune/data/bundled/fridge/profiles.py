@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finetune.data.bundled.frames import Array
+from finetune.data.bundled.fridge.frames import Array
 
 
 def curve(points: list[tuple[float, float]], steps: int = 5) -> Array:
