@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from finetune.data.row_faults import RowFaults
 from finetune.data.rows import Rows, SplitName
 from finetune.data.stratify import Unit, stratify
 from finetune.errors import DataError
@@ -19,26 +20,27 @@ if TYPE_CHECKING:
 def assign_splits(rows: Rows, split: Split, contents: Sequence[bytes]) -> list[SplitName]:
     """The split of every row: the given one; where the data brings no validation or test split, it is cut.
 
-    A split is cut from the rows that are given to no other, by the fractions of `split`, stratified by class.
-    Rows of one group and rows of the same content stay together.
+    A split is cut from the rows that are given to no other, as a fraction of those, stratified by class. Rows of one
+    group and rows of the same content stay together.
 
     Args:
         rows: Whose names decide who goes where, together with the seed.
         split: Fractions and seed.
         contents: A digest of each image's bytes.
     Raises:
-        DataError: a held-out split that was asked for cannot be cut.
+        DataError: given splits part a group, or a held-out split that was asked for cannot be cut.
     """
     given = rows.splits or [None] * len(rows)
+    _refuse_parted_groups(rows)
+    result: list[SplitName] = [name or "train" for name in given]
     shares = _shares(split, set(given))
-    free = [row for row, name in enumerate(given) if name in (None, "train")]
+    free = [row for row, name in enumerate(result) if name == "train"]
     if not free or len(shares) == 1:
-        return [name or "train" for name in given]
+        return result
     together = _together(rows, free, contents)
     classes = {name: i for i, name in enumerate(sorted({name for row in free for name in rows.labels[row]}))}
     units = [_unit(rows, members, classes, split.seed) for members in together]
     chosen = stratify(units, list(shares.values()), len(classes))
-    result: list[SplitName] = [name or "train" for name in given]
     names = list(shares)
     for members, position in zip(together, chosen, strict=True):
         for row in members:
@@ -47,6 +49,20 @@ def assign_splits(rows: Rows, split: Split, contents: Sequence[bytes]) -> list[S
         if name not in result:
             raise DataError(_cannot_cut(name, shares[name], len(free), len(units), len(classes)))
     return result
+
+
+def _refuse_parted_groups(rows: Rows) -> None:
+    if rows.groups is None or rows.splits is None:
+        return
+    faults = RowFaults()
+    first: dict[str, int] = {}
+    for row, group in enumerate(rows.groups):
+        earlier = first.setdefault(group, row)
+        here, there = rows.splits[row] or "train", rows.splits[earlier] or "train"
+        if group and here != there:
+            what = f"group {group!r} is in {here}, but in {there} at {rows.where(earlier)}"
+            faults.add("group", f"{rows.where(row)}: {what}; data.group_column keeps a group in one split")
+    faults.raise_any()
 
 
 def _shares(split: Split, given: set[SplitName | None]) -> dict[SplitName, Fraction]:
@@ -66,10 +82,11 @@ def _together(rows: Rows, free: Sequence[int], contents: Sequence[bytes]) -> lis
             row = parent[row]
         return row
 
-    for keys in (contents, rows.groups):
+    for keys in (contents, rows.groups or ()):
         first: dict[bytes | str, int] = {}
-        for row in free if keys is not None else ():
-            parent[top(row)] = top(first.setdefault(keys[row], row))  # type: ignore[index]
+        for row in free if keys else ():
+            if keys[row]:
+                parent[top(row)] = top(first.setdefault(keys[row], row))
     gathered: defaultdict[int, list[int]] = defaultdict(list)
     for row in free:
         gathered[top(row)].append(row)

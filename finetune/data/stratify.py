@@ -2,9 +2,10 @@
 
 A unit is what must stay together: one image, or all images of a group. With one label an image this is the exact
 stratified split; with several it is the algorithm of Sechidis, Tsoumakas and Vlahavas, "On the Stratification of
-Multi-label Data" (ECML PKDD 2011), with two departures: the share of each label in each split is rounded to whole
-images first, so that many rare classes together still fill the held-out splits, and every class that occurs
-gets a unit in the first split. All decisions are made in whole numbers, so that every machine makes the same.
+Multi-label Data" (ECML PKDD 2011), with three departures: the share of each label in each split is rounded to whole
+images first, so that many rare classes together still fill the held-out splits; afterwards single units move where that
+brings all labels together nearer to their shares, which groups of mixed labels need; and every class that occurs gets a
+unit in the first split. All decisions are made in whole numbers, so that every machine makes the same.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from fractions import Fraction
 
 import numpy as np
 
+_PASSES = 4
+_UNIT_WEIGHT = 2**40  # so that dividing it by a number of images leaves enough of a whole number
 _DONE = np.iinfo(np.int64).max
 
 
@@ -59,6 +62,7 @@ def stratify(units: Sequence[Unit], shares: Sequence[Fraction], classes: int) ->
     for unit in queue:
         if state.split_of[unit] < 0:  # no label at all
             state.assign(unit, state.most_wanted(None))
+    state.settle(queue)
     state.give_every_class_to_the_first_split(members)
     return state.split_of
 
@@ -73,9 +77,12 @@ class _State:
         for unit in units:
             for label, count in unit.labels:
                 counts[label] += count
+        self.weights = [_UNIT_WEIGHT // count if count else 0 for count in counts]
         self.left = np.array([count or _DONE for count in counts], dtype=np.int64)
         self.wanted = apportion(counts, shares)
-        self.images_wanted = apportion([sum(unit.size for unit in units)], shares)[0]
+        images = sum(unit.size for unit in units)
+        self.images_wanted = apportion([images], shares)[0]
+        self.images_weight = _UNIT_WEIGHT // images
 
     def members(self, queue: Sequence[int]) -> list[list[int]]:
         """The units of each label, in the order of the queue."""
@@ -106,6 +113,42 @@ class _State:
             left = int(self.left[label]) - count
             self.left[label] = left or _DONE
 
+    def settle(self, queue: Sequence[int]) -> None:
+        """Move single units while that lowers the sum of squared lack over images, over all labels and splits."""
+        for _ in range(_PASSES):
+            moved = False
+            if not any(map(any, self.wanted)) and not any(self.images_wanted):
+                return
+            for unit in queue:
+                here = self.split_of[unit]
+                costs = [self._cost(self.units[unit], here, there) for there in range(len(self.images_wanted))]
+                there = min(range(len(costs)), key=lambda split: (costs[split], split))
+                if costs[there] < 0:
+                    self._move(unit, here, there)
+                    moved = True
+            if not moved:
+                return
+
+    def _cost(self, unit: Unit, here: int, there: int) -> int:
+        """What moving a unit adds to the sum; (lack + k)² - lack² here and (lack - k)² - lack² there, halved."""
+        if here == there:
+            return 0
+        images = self.images_wanted
+        cost = self.images_weight * unit.size * (images[here] - images[there] + unit.size)
+        for label, count in unit.labels:
+            lack = self.wanted[label]
+            cost += self.weights[label] * count * (lack[here] - lack[there] + count)
+        return cost
+
+    def _move(self, unit: int, here: int, there: int) -> None:
+        self.split_of[unit] = there
+        for lack, count in [
+            (self.images_wanted, self.units[unit].size),
+            *((self.wanted[label], count) for label, count in self.units[unit].labels),
+        ]:
+            lack[here] += count
+            lack[there] -= count
+
     def give_every_class_to_the_first_split(self, members: Sequence[Sequence[int]]) -> None:
         """Rarer labels may have taken all units of a label elsewhere; its smallest unit is taken back."""
         for units in members:
@@ -125,11 +168,6 @@ def apportion(counts: Sequence[int], shares: Sequence[Fraction]) -> list[list[in
     held_out = [[int(count * share) for share in shares[1:]] for count in counts]
     room = [count - 1 - sum(taken) if count else 0 for count, taken in zip(counts, held_out, strict=True)]
     for split, share in enumerate(shares[1:]):
-        for label, over in enumerate(room):
-            if over < 0 and held_out[label][split]:  # a share above one half, and one or two images
-                back = min(-over, held_out[label][split])
-                held_out[label][split] -= back
-                room[label] += back
         wanted = max(1 if share else 0, round(sum(counts) * share)) - sum(taken[split] for taken in held_out)
         by_remainder = sorted(range(len(counts)), key=lambda label: (-(counts[label] * share % 1), label))
         for label in by_remainder:

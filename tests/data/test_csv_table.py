@@ -104,7 +104,7 @@ SPLIT = {"split_column": "s"}
 @pytest.mark.parametrize(("lines", "options", "words"), [
     (["filename,label", "0.png,can"], {}, "labels.csv line 1: there is no column 'labels' (data.label_column);"
      " did you mean 'label'?; columns found: filename, label"),
-    (["file,labels", "0.png,can"], {}, "line 1: there is no column 'filename' (data.path_column); did you mean 'file'?"),
+    (["file,labels", "0.png,can"], {}, "there is no column 'filename' (data.path_column); did you mean 'file'?"),
     ([HEAD, "0.png,can"], {"split_column": "split"}, "there is no column 'split' (data.split_column)"),
     ([HEAD, "0.png,can"], {"group_column": "who"}, "there is no column 'who' (data.group_column)"),
     (["filename,dog", "0.png,1"], {"label_columns": ["dog", "cat"]}, "there is no column 'cat' (data.label_columns)"),
