@@ -69,9 +69,9 @@ def _value_or_default(tree: Mapping[str, Any], path: Path) -> Any:
 
 
 def _translated(errors: list[ErrorDetails], tree: Mapping[str, Any]) -> list[Fault]:
-    """One fault per key. Of a union's several complaints the one that goes deepest is meant."""
+    """One fault per key. Of a union's several complaints the one that goes deepest is meant, or says most."""
     first: dict[Path, ErrorDetails] = {}
-    for error in errors:
+    for error in sorted(errors, key=lambda error: error["type"] != "value_error"):
         first.setdefault(_real_path(error, tree), error)
     return [
         _fault(path, error, tree)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -103,6 +103,15 @@ def sections_at(path: Sequence[PathPart], kind: str | None = None) -> list[type[
     if tuple(path) == ("data",) and kind in data_sections():
         return [data_sections()[str(kind)]]
     return [bare(choice)[0] for choice in choices]
+
+
+def fixed_keys(annotation: Any) -> list[str]:
+    """The keys of a mapping that may have these only, such as train, validation and test."""
+    for choice in alternatives(annotation):
+        plain, _ = bare(choice)
+        if get_origin(plain) is dict and get_origin(get_args(plain)[0]) is Literal:
+            return [str(key) for key in get_args(get_args(plain)[0])]
+    return []
 
 
 @cache

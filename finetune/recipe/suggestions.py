@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from finetune.recipe.elsewhere import our_keys, why_not
-from finetune.recipe.keys import Path, data_sections, dotted, kind_in, leaf_keys, sections_at
+from finetune.recipe.keys import (
+    Path,
+    annotation_at,
+    data_sections,
+    dotted,
+    fixed_keys,
+    kind_in,
+    leaf_keys,
+    sections_at,
+)
 from finetune.recipe.sections import Recipe
 from finetune.recipe.words import either
 
@@ -19,7 +28,7 @@ def unknown_key(path: Path, tree: Mapping[str, Any]) -> str:
     'unknown key; did you mean learning_rate?'
     >>> unknown_key(("optim", "seed"), {})
     'unknown key; did you mean data.split.seed or run.seed?'
-    >>> unknown_key(("train", "num_train_epochs"), {})
+    >>> unknown_key(("run", "num_train_epochs"), {})
     'unknown key; did you mean optim.epochs?'
     """
     word, kind = str(path[-1]), kind_in(tree)
@@ -39,6 +48,8 @@ def unknown_key(path: Path, tree: Mapping[str, Any]) -> str:
 def _meant(word: str, path: Path, kind: str | None) -> list[str]:
     """From the surest guess to the boldest: a slip of the finger, another section's key, another tool's name."""
     siblings = _siblings(path, kind)
+    if not sections_at(path[:-1], kind):
+        return _near(word, siblings, 0.6)
     return (
         _near(word, siblings, 0.85)
         or [key for key in leaf_keys() if _last(key) == word and key != dotted(path)][:3]
@@ -65,5 +76,5 @@ def _siblings(path: Path, kind: str | None) -> list[str]:
     """The keys that stand beside a path; for data of an unknown kind, those of all kinds."""
     if len(path) == 1:
         return list(Recipe.model_fields)
-    sections = sections_at(path[:-1], kind)
-    return list(dict.fromkeys(name for section in sections for name in section.model_fields))
+    names = [name for section in sections_at(path[:-1], kind) for name in section.model_fields]
+    return list(dict.fromkeys(names)) or fixed_keys(annotation_at(path[:-1], kind))

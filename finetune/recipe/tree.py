@@ -46,7 +46,9 @@ def plain(value: object, path: Path = ()) -> Any:
 
 
 def _key(key: object) -> str:
-    return key if isinstance(key, str) else {None: "null", True: "true", False: "false"}.get(key, str(key))  # type: ignore[call-overload]
+    if key is None or isinstance(key, bool):
+        return {None: "null", True: "true", False: "false"}[key]
+    return str(key)
 
 
 def overridden(tree: Tree, overrides: Mapping[str, Any]) -> tuple[Tree, list[Fault]]:

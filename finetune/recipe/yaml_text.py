@@ -75,9 +75,12 @@ def parse_recipe(text: str, source: str) -> dict[str, Any]:
     if not isinstance(node, MappingNode):
         what = "a list" if isinstance(node, SequenceNode) else f"the text {node.value!r}"
         raise RecipeError([f"found {what} at the top, expected the keys {keys}"], source)
+    try:
+        twice = list(_repeated(node, ()))
+    except RecursionError:
+        raise RecipeError(["an alias (*name) stands within what it repeats"], source) from None
     repeated = [
-        f"{dotted(path)}: this key is written twice, in lines {first} and {again}"
-        for path, first, again in _repeated(node, ())
+        f"{dotted(path)}: this key is written twice, in lines {first} and {again}" for path, first, again in twice
     ]
     if repeated:
         raise RecipeError(repeated, source)

@@ -1,0 +1,114 @@
+"""Contradictions between keys that are sound one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from finetune.errors import RecipeError
+from finetune.recipe import load_recipe
+from finetune.recipe.checks import TRAINER_OPTIMIZERS
+from finetune.recipe.keys import leaf_keys
+
+TABLE = {"kind": "csv", "root": "photos"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fault"),
+    [
+        ({"task": "multilabel"}, "task: found multilabel with data.kind folder, but a folder gives an image one label"),
+        ({"evaluate.best_metric": "iou_macro"}, "evaluate.best_metric: 'iou_macro' is not a metric of multiclass"),
+        ({"evaluate.best_metric": "f1_makro"}, "evaluate.best_metric: .*; did you mean 'f1_macro'?"),
+        ({"evaluate.every": "steps"}, "evaluate.every_steps: missing; evaluate.every is steps, so say how many"),
+        (
+            {"evaluate.every_steps": 50},
+            "evaluate.every_steps: found 50, but evaluate.every is epoch; write every: steps",
+        ),
+        (
+            {"evaluate.every": "never", "evaluate.patience": 3},
+            "evaluate.patience: found 3, but evaluate.every is never, so nothing is compared; write every: epoch",
+        ),
+        (
+            {"evaluate.every": "never", "evaluate.best_metric": "mAP"},
+            "evaluate.best_metric: found mAP, but evaluate.every is never",
+        ),
+        (
+            {"optim.warmup_steps": 5, "optim.warmup_fraction": 0.1},
+            "optim.warmup_steps: found 5, but warmup_fraction is 0.1; write one of the two",
+        ),
+        (
+            {"optim.warmup_steps": 5, "optim.max_steps": 5},
+            "optim.warmup_steps: found 5, but training ends after max_steps 5; expected fewer",
+        ),
+        (
+            {"optim.accumulation_steps": 32},
+            "optim.accumulation_steps: found 32, but a batch of 16 cannot be cut into more than 16 pieces",
+        ),
+        ({"optim.optimizer": "AdamW"}, "optim.optimizer: found 'AdamW', .*; did you mean 'adamw'?"),
+        (
+            {"model.image_size_px": 384, "model.preprocessing": {"crop_px": 224}},
+            "model.image_size_px: found 384, but model.preprocessing gives images of 224 px; write the same in both",
+        ),
+        (
+            {"model.preprocessing": {"crop_px": 300}},
+            "model.preprocessing: crop_px 300 does not fit into resize_px 256",
+        ),
+        (
+            {"model.preprocessing": {"crop_px": None}},
+            "model.preprocessing: crop_px null leaves images of different shapes; write crop_px, or resize: squash",
+        ),
+        (
+            {"data.split.validation": 0.5, "data.split.test": 0.5},
+            "data.split: validation 0.5 and test 0.5 leave nothing to train on",
+        ),
+    ],
+)
+def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
+    with pytest.raises(RecipeError, match=fault.replace("?", r"\?").replace("(", r"\(")) as caught:
+        load_recipe(smallest, overrides)
+    assert len(caught.value.faults) == 1
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"evaluate.best_metric": "mAP"},
+        {"evaluate.best_metric": "top3_accuracy", "evaluate.top_k": 3},
+        {"task": "multilabel", "data": TABLE, "evaluate.best_metric": "iou_macro"},
+        {"evaluate.every": "steps", "evaluate.every_steps": 50, "evaluate.patience": 3},
+        {"evaluate.every": "never"},
+        {"optim.warmup_steps": 5, "optim.max_steps": 50},
+        {"optim.accumulation_steps": 16},
+        {"optim.optimizer": "lion_32bit"},
+        {"model.image_size_px": 384, "model.preprocessing": {"resize_px": 438, "crop_px": 384}},
+        {"model.image_size_px": 64, "model.preprocessing": {"resize": "squash", "resize_px": 64, "crop_px": None}},
+        {"evaluate.threshold": 0.3},
+    ],
+)
+def test_what_does_not_contradict_itself_is_accepted(smallest, overrides: dict[str, Any]):
+    load_recipe(smallest, overrides)
+
+
+def test_a_contradiction_is_reported_beside_faults_of_other_keys_of_its_section(smallest):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe({**smallest, "evaluate": {"every": "steps", "top_k": 0}})
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["evaluate.top_k", "evaluate.every_steps"]
+
+
+def test_no_contradiction_is_made_up_from_a_key_that_is_faulty_itself(smallest):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe({**smallest, "evaluate": {"every": "step", "every_steps": 50}})
+    assert caught.value.faults == ["evaluate.every: found 'step', expected epoch, steps or never"]
+
+
+def test_every_optimizer_that_the_trainer_names_is_known_and_no_other():
+    from transformers.training_args import OptimizerNames
+
+    assert sorted(TRAINER_OPTIMIZERS) == sorted(name.value for name in OptimizerNames)
+
+
+def test_every_key_that_a_check_reads_exists():
+    from finetune.recipe.checks import CHECKS
+
+    assert {key for keys in CHECKS.values() for key in keys} <= set(leaf_keys())
