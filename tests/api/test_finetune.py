@@ -44,6 +44,26 @@ def test_a_loaded_recipe_and_a_mapping_will_do(recipe_for, form):
     assert again[0].recipe.evaluate.threshold == 0.25
 
 
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+@pytest.mark.parametrize("checkpoint", ["tiny_vit", "tiny_distilled"])
+def test_transformers_pipeline_gives_the_same_probabilities_untold(recipe_for, multilabel, request, task, checkpoint):
+    from transformers import pipeline
+
+    several = multilabel if task == "multilabel" else {}
+    overrides = {**several, "model.checkpoint": str(request.getfixturevalue(checkpoint)), "optim.epochs": 1}
+    recipe = recipe_for().model_dump(mode="json")
+    if several:
+        recipe["data"] = overrides.pop("data")
+    run = finetune.finetune(recipe, **overrides)
+    paths = [row["path"] for row in run.predictions]
+    classify = pipeline("image-classification", model=str(run.path / "model"), device="cpu")
+    theirs = [{row["label"]: row["score"] for row in rows} for rows in classify(paths, top_k=3)]
+    ours = [prediction.probabilities for prediction in run.predict(paths)]
+    assert len(ours) >= 4
+    for mine, their in zip(ours, theirs, strict=True):
+        assert mine == pytest.approx(their, abs=1e-5)
+
+
 def test_an_override_that_does_not_exist_is_refused_before_anything_is_read(recipe_for):
     with pytest.raises(RecipeError, match=r"optim\.epoch: unknown key; did you mean epochs\?"):
         finetune.finetune(recipe_for(), **{"optim.epoch": 3})

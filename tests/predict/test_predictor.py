@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import datasets
 import numpy as np
 import pytest
@@ -31,6 +34,21 @@ def test_probabilities_are_those_of_transformers_pipeline_on_the_saved_folder(
     (ours,) = Predictor(tmp_path / "model").predict(photo)
     assert ours.probabilities == pytest.approx({row["label"]: row["score"] for row in theirs}, abs=1e-6)
     assert list(ours.probabilities) == [row["label"] for row in theirs]
+
+
+@pytest.mark.skipif(not os.environ.get("DEIT_FINETUNE_PHOTOS"), reason="DEIT_FINETUNE_PHOTOS is not set")
+def test_real_photographs_score_the_same_as_in_transformers_pipeline(tmp_path, make_model):
+    from transformers import pipeline
+
+    photos = sorted(Path(os.environ["DEIT_FINETUNE_PHOTOS"]).rglob("*.jpg"))
+    loaded = make_model()
+    save_model(loaded.model, loaded.pixels, tmp_path / "model")
+    classify = pipeline("image-classification", model=str(tmp_path / "model"), device="cpu")
+    theirs = [{row["label"]: row["score"] for row in rows} for rows in classify(list(map(str, photos)), top_k=3)]
+    found = Predictor(tmp_path / "model").predict(photos)
+    assert len(found) == 18
+    for prediction, their in zip(found, theirs, strict=True):
+        assert prediction.probabilities == pytest.approx(their, abs=1e-5)
 
 
 def test_every_form_of_an_image_gives_the_same_prediction(loaded, photo):
