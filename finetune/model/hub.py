@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -38,12 +39,15 @@ def download_snapshot(name: str, revision: str | None = None) -> Path:
         CheckpointError: the Hub has no such name or revision, does not let us have it, or it has no weights.
         UnreachableError: the Hub cannot be reached.
     """
-    from huggingface_hub import HfApi, errors, snapshot_download
+    from huggingface_hub import HfApi, errors, hf_hub_download, snapshot_download
 
     at = f"model.checkpoint: {name}" + (f" at revision {revision}" if revision else "")
     try:
         info = HfApi().model_info(name, revision=revision, timeout=TIMEOUT_S)
         files = [sibling.rfilename for sibling in info.siblings or []]
+        if PREPROCESSOR not in files:  # asking for it leaves a mark in the cache that there is none
+            with contextlib.suppress(errors.EntryNotFoundError):
+                hf_hub_download(name, PREPROCESSOR, revision=revision)
         return Path(snapshot_download(name, revision=revision, allow_patterns=_wanted(at, files)))
     except errors.GatedRepoError as error:
         raise CheckpointError(f"{at} asks you to accept its terms first: open its page, then log in here") from error

@@ -31,6 +31,8 @@ def hub(folder: Path):
             parts = self.path.split("?")[0].strip("/").split("/")
             if parts[:2] == ["api", "models"]:
                 return self.api(parts[2:], with_body)
+            if len(parts) < 5 or parts[2] != "resolve":
+                return self.refuse(404, "NotFound")
             return self.file("/".join(parts[:2]), parts[3], "/".join(parts[4:]), with_body)
 
         def api(self, parts, with_body):
@@ -52,15 +54,14 @@ def hub(folder: Path):
         def file(self, name, revision, file, with_body):
             path = folder / name / file
             if not path.is_file():
-                return self.refuse(404, "EntryNotFound")
+                return self.refuse(404, "EntryNotFound", {"X-Repo-Commit": COMMIT})
             body = path.read_bytes()
             etag = hashlib.sha256(body).hexdigest()
             return self.send(200, body, with_body, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
 
-        def refuse(self, status, code):
-            self.send(
-                status, b"{}", with_body=self.command == "GET", headers={"X-Error-Code": code, "X-Error-Message": code}
-            )
+        def refuse(self, status, code, headers=None):
+            said = {"X-Error-Code": code, "X-Error-Message": code, **(headers or {})}
+            self.send(status, b"{}", with_body=self.command == "GET", headers=said)
 
         def send(self, status, body, with_body, headers=None):
             self.send_response(status)

@@ -54,16 +54,27 @@ def test_a_download_takes_what_is_needed_once_and_every_failure_says_why(tmp_pat
     publish(root, "some/bin", *common, "pytorch_model.bin", "optimizer.bin")
     shards = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
     publish(root, "some/shards", *common, "model.safetensors.index.json", *shards)
+    publish(root, "some/plain", "config.json", "model.safetensors")
     publish(root, "some/empty", *common)
-    names = ("some/both", "some/bin", "some/shards", "some/empty", "some/nothing", "some/gated", "some/both@v9")
+    names = (
+        "some/both",
+        "some/bin",
+        "some/shards",
+        "some/plain",
+        "some/empty",
+        "some/nothing",
+        "some/gated",
+        "some/both@v9",
+    )
     with serve(root) as (endpoint, seen):
-        both, binary, sharded, empty, nothing, gated, revision = download(endpoint, cache, *names)
+        both, binary, sharded, plain, empty, nothing, gated, revision = download(endpoint, cache, *names)
         before = len(seen)
-        assert download(endpoint, cache, "some/both", "some/shards", "some/bin") == [both, sharded, binary]
+        assert download(endpoint, cache, "some/both", "some/shards", "some/plain") == [both, sharded, plain]
         assert len(seen) == before, seen[before:]  # from the cache, without asking
     assert both == {"commit": COMMIT, "files": [*common[:1], "model.safetensors", *common[1:]]}
     assert binary["files"] == [*common, "pytorch_model.bin"]
     assert sharded["files"] == ["config.json", *shards, "model.safetensors.index.json", "preprocessor_config.json"]
+    assert plain["files"] == ["config.json", "model.safetensors"]
     assert "some/empty has no weights (model.safetensors or pytorch_model.bin)" in empty["message"]
     assert "some/nothing is neither a folder here nor a checkpoint on the Hub that you may see" in nothing["message"]
     assert "some/gated asks you to accept its terms first" in gated["message"]
