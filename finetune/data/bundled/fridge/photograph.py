@@ -24,32 +24,33 @@ _GREY_OF_STEP = np.array(
 
 
 def photographed(light: Array, rng: np.random.Generator) -> bytes:
-    """A JPEG file of `light` (rows, columns, 3), as a telephone might take it.
+    """A JPEG file of `light` (3, rows, columns), as a telephone might take it.
 
     Args:
         light: 0 is dark, about 1 is a white thing in full light.
     """
     tint = np.array([1 + rng.uniform(-0.1, 0.1), 1.0, 1 + rng.uniform(-0.14, 0.14)])
     exposure = (tint * 2.0 ** rng.uniform(-0.5, 0.9) * _STEPS_TO_WHITE).astype(np.float32)
-    steps = light * exposure
-    steps *= _vignette(rng.uniform(0.1, 0.5))
+    steps = light * (_vignette(rng.uniform(0.1, 0.5)) * exposure[:, None, None])
     np.minimum(steps, len(_GREY_OF_STEP) - 1, out=steps)
-    picture = Image.fromarray(_GREY_OF_STEP[steps.astype(np.uint16)])
-    blur = rng.choice([0.0, 0.0, 0.5, 0.8, 1.3])
+    grey = _GREY_OF_STEP[steps.astype(np.uint16)]
+    picture = Image.merge("RGB", [Image.fromarray(plane) for plane in grey])
+    blur = float(rng.choice([0.0, 0.0, 0.5, 0.8, 1.3]))
     if blur:
-        picture = picture.filter(ImageFilter.GaussianBlur(float(blur)))
-    noisy = np.asarray(picture).astype(np.int16) + _noise(rng, rng.uniform(1.0, 6.0))
+        picture = picture.filter(ImageFilter.GaussianBlur(blur))
+    noisy = np.asarray(picture).astype(np.int16)
+    noisy += _noise(rng, rng.uniform(1.0, 6.0))
     file = io.BytesIO()
-    finished = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+    finished = Image.fromarray(np.clip(noisy, 0, 255, out=noisy).astype(np.uint8))
     finished.save(file, "JPEG", quality=int(rng.integers(62, 94)), subsampling=2)
     return file.getvalue()
 
 
 def _vignette(depth: float) -> Array:
-    """Falling off towards the corners, (rows, columns, 1)."""
+    """Falling off towards the corners, (rows, columns)."""
     x = (np.arange(WIDTH_PX, dtype=np.float32) / WIDTH_PX - 0.5)[None, :]
     y = (np.arange(HEIGHT_PX, dtype=np.float32) / HEIGHT_PX - 0.5)[:, None]
-    return (1 - np.float32(depth) * (x * x + y * y) * 2)[..., None]
+    return np.asarray(1 - depth * 2 * (x * x + y * y))
 
 
 def _noise(rng: np.random.Generator, strength: float) -> Array:

@@ -14,19 +14,19 @@ from finetune.data.bundled.fridge.thing import Thing
 
 
 def add_thing(picture: Array, scene: Scene, thing: Thing) -> None:
-    """Draw a thing over the picture (rows, columns, 3)."""
+    """Draw a thing over the picture (3, rows, columns)."""
     window = FRAME.around(scene.camera.project(thing.outline.reshape(-1, 3)))
     if window.empty:
         return
     rays = scene.camera.rays(window, PER_PX)
     depth = np.full(rays.shape[1:], np.inf, np.float32)
-    region = picture[window.within(FRAME, 1)]
-    light = region.repeat(PER_PX, 0).repeat(PER_PX, 1)
+    region = picture[(slice(None), *window.within(FRAME, 1))]
+    light = region.repeat(PER_PX, 1).repeat(PER_PX, 2)
     for part in thing.parts:
         gaze = Gaze(scene.camera, part.frame.inside(thing.frame), window, rays)
         _add_part(light, depth, part, gaze, picture, scene.room, thing.top)
-    rows = light[::2] + light[1::2]
-    region[:] = (rows[:, ::2] + rows[:, 1::2]) * np.float32(1 / PER_PX**2)
+    rows = light[:, ::2] + light[:, 1::2]
+    region[:] = (rows[:, :, ::2] + rows[:, :, 1::2]) * np.float32(1 / PER_PX**2)
 
 
 def _add_part(light: Array, depth: Array, part: Part, gaze: Gaze, picture: Array, room: Room, top: float) -> None:
@@ -40,7 +40,7 @@ def _add_part(light: Array, depth: Array, part: Part, gaze: Gaze, picture: Array
     spots = Spots.of(part, gaze, met, along, seen)
     clear = part.surface.clear
     if clear is None:
-        light[where][seen] = opaque(spots, part.surface, room).T
+        light[(slice(None), *where)][:, seen] = opaque(spots, part.surface, room)
     else:
-        light[where][seen] = see_through(spots, clear, picture, room, gaze.camera, clear.level * top).T
+        light[(slice(None), *where)][:, seen] = see_through(spots, clear, picture, room, gaze.camera, clear.level * top)
     np.copyto(depth[where], met, where=seen)

@@ -34,8 +34,8 @@ class Room:
     Args:
         lamps: The brightest first.
         ambient: (3,) light from everywhere.
-        matte: (side, side, 3) light that a white matte surface of a direction throws back.
-        gloss: (side, side, 3) what is mirrored in a direction.
+        matte: (3, side, side) light that a white matte surface of a direction throws back.
+        gloss: (3, side, side) what is mirrored in a direction.
     """
 
     lamps: tuple[Lamp, ...]
@@ -81,7 +81,7 @@ def _looked_up(ball: Array, direction: Array) -> Array:
     stretch = (_BALL / 2) / np.sqrt(np.maximum(2 * (1 - y), np.float32(1e-4)))
     column = np.clip((x * stretch + _BALL / 2).astype(np.int32), 0, _BALL - 1)
     row = np.clip((_BALL / 2 - z * stretch).astype(np.int32), 0, _BALL - 1)
-    return np.asarray(ball[row, column].T)
+    return np.asarray(ball[:, row, column])
 
 
 @cache
@@ -102,25 +102,28 @@ def _towards(lamp: Lamp) -> Array:
 
 def _matte(lamps: tuple[Lamp, ...], ambient: Array) -> Array:
     _, y, z = _directions()
-    sky = ambient * (0.75 + 0.45 * z - 0.12 * y)[..., None]
+    sky = _planes(ambient) * (0.75 + 0.45 * z - 0.12 * y)
     for lamp in lamps:
         # A lamp is not a point: its light wraps a little around the edge.
-        sky = sky + lamp.colour * np.maximum((_towards(lamp) + 0.15) / 1.15, 0)[..., None]
+        sky = sky + _planes(lamp.colour) * np.maximum((_towards(lamp) + 0.15) / 1.15, 0)
     return np.asarray(sky, np.float32)
 
 
 def _gloss(lamps: tuple[Lamp, ...], ambient: Array, rng: np.random.Generator) -> Array:
     x, y, z = _directions()
-    wall = ambient * (0.9 + 1.6 * np.clip(z, 0, 1))[..., None]
-    counter = np.clip(-z * 6, 0, 1)[..., None]
-    ball = wall * (1 - counter) + ambient * 0.05 * counter
-    behind = np.clip(y * 4, 0, 1)[..., None] * (1 - counter)
-    ball = ball * (1 - behind) + behind * (lamps[0].colour * 0.35 + ambient * 0.5)
+    counter = np.clip(-z * 6, 0, 1)
+    ball = _planes(ambient) * ((0.9 + 1.6 * np.clip(z, 0, 1)) * (1 - counter) + 0.05 * counter)
+    behind = np.clip(y * 4, 0, 1) * (1 - counter)
+    ball = ball * (1 - behind) + behind * _planes(lamps[0].colour * 0.35 + ambient * 0.5)
     for lamp in lamps:
-        ball = ball + lamp.colour * (9 * np.clip((_towards(lamp) - 0.965) / 0.03, 0, 1))[..., None]
+        ball = ball + _planes(lamp.colour) * (9 * np.clip((_towards(lamp) - 0.965) / 0.03, 0, 1))
     for _ in range(int(rng.integers(1, 3))):
-        ball = ball + _pane(rng, x, y, z)[..., None] * (0.5 * lamps[0].colour + 0.5) * rng.uniform(0.8, 2.2)
+        ball = ball + _pane(rng, x, y, z) * _planes(0.5 * lamps[0].colour + 0.5) * rng.uniform(0.8, 2.2)
     return np.asarray(ball, np.float32)
+
+
+def _planes(colour: Array) -> Array:
+    return colour[:, None, None]
 
 
 def _pane(rng: np.random.Generator, x: Array, y: Array, z: Array) -> Array:

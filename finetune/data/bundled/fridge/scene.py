@@ -46,58 +46,59 @@ class Scene:
         """The place without things.
 
         Returns:
-            Light (rows, columns, 3), and the mask (rows, columns) of pixels that show the wall.
+            Light (3, rows, columns), and how much (rows, columns) of each pixel is wall, 0 … 1.
         """
         rays = self.camera.rays(FRAME, 1)
-        eye = self.camera.position
-        reach = (np.float32(self.wall_y) - np.float32(eye[1])) / rays[1]
-        x, z = np.float32(eye[0]) + reach * rays[0], np.float32(eye[2]) + reach * rays[2]
-        # Half a pixel of cloth is a wall pixel of half the brightness: a smooth edge against the dark counter.
-        share = np.clip(z * (np.float32(self.camera.focal_px) / reach) + np.float32(0.5), 0, 1)
-        wall = (share > 0) & (reach > 0)
-        picture = np.empty((*wall.shape, 3), np.float32)
-        picture[wall] = self._cloth(x[wall], z[wall], rng) * (share[wall] * _gap(z[wall]))[:, None]
-        picture[~wall] = self._counter(rays[:, ~wall], rng)
+        eye = self.camera.position.astype(np.float32)
+        reach = (np.float32(self.wall_y) - eye[1]) / rays[1]
+        z = eye[2] + reach * rays[2]
+        wall = np.clip(z * (np.float32(self.camera.focal_px) / reach) + np.float32(0.5), 0, 1)
+        below, above = (int(np.flatnonzero(rows)[0]) for rows in ((wall < 1).any(1), ~(wall > 0).any(1)))
+        picture = np.zeros_like(rays)
+        cloth = self._cloth((eye[0] + reach * rays[0])[:above], z[:above], rng)
+        counter = self._counter(rays[:, below:], rng)
+        picture[:, :above] = cloth * wall[:above]
+        picture[:, below:] += counter * (1 - wall[below:])
         return picture, wall
 
     def _cloth(self, x: Array, z: Array, rng: np.random.Generator) -> Array:
-        """Striped cloth at wall places `x`, `z` (N,) in cm, as light (N, 3)."""
-        phases = rng.uniform(0, 2 * math.pi, 3)
+        """Striped cloth at wall places `x`, `z` (rows, columns) in cm, as light (3, rows, columns)."""
+        phases = rng.uniform(0, 2 * math.pi, 2).tolist()
         waves = 0.35 * np.sin(x * 0.07 + phases[0]) + 0.12 * np.sin(x * 0.23 + phases[1]) + x * rng.uniform(-0.03, 0.03)
-        seam = rng.uniform(-22, 22)
-        lifted = z + waves + np.where(x < seam - z * 0.06, rng.uniform(-1, 1), 0)
+        right_of_seam = x - rng.uniform(-22, 22) + z * 0.06
+        lifted = z + waves + np.where(right_of_seam < 0, np.float32(rng.uniform(-1, 1)), np.float32(0))
         stripes = _stripes(rng)
-        row = np.clip(((lifted + 20) * _STEPS_PER_CM).astype(np.int32), 0, len(stripes) - 1)
-        weave = _weave()
-        thread = weave[(lifted * 11).astype(np.int32) & 255, (x * 11).astype(np.int32) & 255]
-        crease = 1 - 0.35 * np.exp(-(((x - seam + z * 0.06) / 0.12) ** 2))
-        light = stripes[row] * (thread * crease)[:, None]
-        return np.asarray(light * self._light_on_wall(x, z), np.float32)
-
-    def _light_on_wall(self, x: Array, z: Array) -> Array:
-        total = np.broadcast_to(self.room.ambient.astype(np.float32), (len(x), 3))
-        for lamp in self.room.lamps:
-            total = total + _falling(lamp, x, self.wall_y, z, facing=1)[:, None] * lamp.colour
-        return total
+        row = np.clip(((lifted + 20) * _STEPS_PER_CM).astype(np.int32), 0, stripes.shape[1] - 1)
+        thread = _weave()[(lifted * 11).astype(np.int32) & 255, (x * 11).astype(np.int32) & 255]
+        crease = 1 - 0.35 * np.maximum(1 - np.abs(right_of_seam) * 6, 0)
+        shade = thread * crease * _gap(z)
+        light = [_falling(lamp, x, self.wall_y, z, facing=1) for lamp in self.room.lamps]
+        return np.stack([stripes[k][row] * shade * self._total(light, k, 1.0) for k in range(3)])
 
     def _counter(self, rays: Array, rng: np.random.Generator) -> Array:
-        """The dark counter along `rays` (3, N), as light (N, 3): nearly black, it mirrors a little at its far end."""
+        """The dark counter along `rays` (3, rows, columns), as light: nearly black, it mirrors a little far back."""
         eye = self.camera.position.astype(np.float32)
         reach = -eye[2] / np.minimum(rays[2], np.float32(-1e-3))
         x, y = eye[0] + reach * rays[0], eye[1] + reach * rays[1]
-        base = np.array([0.0040, 0.0042, 0.0052]) * rng.uniform(0.5, 2.0) * rng.uniform(0.75, 1.25, 3)
-        base = base.astype(np.float32)
-        light = np.broadcast_to(self.room.ambient * np.float32(2), (len(x), 3))
-        for lamp in self.room.lamps:
-            light = light + _falling(lamp, x, y, 0.0, facing=2)[:, None] * lamp.colour
-        speckle = 1 + 0.25 * (_weave()[(y * 17).astype(np.int32) & 255, (x * 17).astype(np.int32) & 255] - 1)
-        gleam = np.exp((y - self.wall_y) * np.float32(0.35)) * rng.uniform(0.002, 0.02)
-        return np.asarray(base * light * speckle[:, None] + gleam[:, None] * self.room.lamps[0].colour, np.float32)
+        base = (np.array([0.0040, 0.0042, 0.0052]) * rng.uniform(0.5, 2.0) * rng.uniform(0.75, 1.25, 3)).tolist()
+        light = [_falling(lamp, x, y, 0.0, facing=2) for lamp in self.room.lamps]
+        speckle = 0.75 + 0.25 * _weave()[(y * 17).astype(np.int32) & 255, (x * 17).astype(np.int32) & 255]
+        near = 1 + np.maximum(self.wall_y - y, 0) * 0.3
+        gleam = rng.uniform(0.002, 0.02) / (near * near)
+        colour = self.room.lamps[0].colour.tolist()
+        return np.stack([base[k] * speckle * self._total(light, k, 2.0) + gleam * colour[k] for k in range(3)])
+
+    def _total(self, light: list[Array], k: int, ambient: float) -> Array:
+        """Red, green or blue light (`k` 0, 1, 2) of the lamps' shares `light` and so much of the ambient light."""
+        total = np.float32(ambient) * self.room.ambient[k]
+        for lamp, share in zip(self.room.lamps, light, strict=True):
+            total = total + lamp.colour[k] * share
+        return np.asarray(total)
 
 
 def _gap(z: Array) -> Array:
     """The dark gap under the cloth's hem, as a factor at heights `z`."""
-    return np.asarray(1 - 0.7 * np.clip(1 - z / np.float32(0.3), 0, 1), np.float32)
+    return np.asarray(1 - 0.7 * np.clip(1 - z * (1 / 0.3), 0, 1))
 
 
 def _falling(lamp: Lamp, x: Array, y: Array | float, z: Array | float, facing: int) -> Array:
@@ -109,7 +110,7 @@ def _falling(lamp: Lamp, x: Array, y: Array | float, z: Array | float, facing: i
 
 
 def _stripes(rng: np.random.Generator) -> Array:
-    """Colours of the cloth from below upwards, (steps, 3) as shares of light, blurred to the width of a thread."""
+    """Colours of the cloth from below upwards, (3, steps) as shares of light, blurred to the width of a thread."""
     heights: list[float] = []
     colours = []
     kind = 0
@@ -119,7 +120,7 @@ def _stripes(rng: np.random.Generator) -> Array:
         colours.append(LIGHT_OF_GREY[np.clip(colour, 0, 255)])
         heights.append(rng.choice([0.35, 0.5, 0.65, 0.9, 1.2]))
     steps = np.repeat(np.array(colours), np.rint(np.array(heights) * _STEPS_PER_CM).astype(int), axis=0)
-    return np.asarray((steps[:-2] + 2 * steps[1:-1] + steps[2:]) / 4, np.float32)
+    return np.asarray((steps[:-2] + 2 * steps[1:-1] + steps[2:]).T / 4, np.float32)
 
 
 @cache

@@ -64,7 +64,7 @@ def see_through(spots: Spots, clear: Clear, behind: Array, room: Room, camera: C
     """Light (3, N) through a clear part.
 
     Args:
-        behind: (rows, columns, 3) the picture as it was before the thing.
+        behind: (3, rows, columns) the picture as it was before the thing.
         fill_z: Height of the liquid's surface above the counter.
     """
     wet = spots.z < fill_z
@@ -103,11 +103,11 @@ def _sampled(behind: Array, spots: Spots, bend_px: Array, camera: Camera) -> Arr
     across = dot(right, spots.normal)
     upward = dot(up, spots.normal)
     ahead = dot(forward, spots.view)
-    rows, columns = behind.shape[:2]
+    rows, columns = behind.shape[1:]
     x = columns / 2 + camera.focal_px * dot(right, spots.view) / ahead + across * bend_px
     y = rows / 2 - camera.focal_px * dot(up, spots.view) / ahead - upward * bend_px
     row, column = np.clip(y, 0, rows - 1).astype(np.int32), np.clip(x, 0, columns - 1).astype(np.int32)
-    return np.asarray(behind[row, column].T)
+    return np.asarray(behind[:, row, column])
 
 
 def _on_liquid(spots: Spots, fill_z: float) -> Array:

@@ -35,9 +35,9 @@ def add_shadows(picture: Array, wall: Array, scene: Scene, things: Sequence[Thin
     for lamp in room.lamps:
         share = np.float32(0.92) * lamp.colour / total
         _darken(picture, wall, scene.camera, _thrown(outline, lamp, 1, scene.wall_y), lamp.blur_px, share)
-        _darken(picture, ~wall, scene.camera, _thrown(outline, lamp, 2, 0.0), lamp.blur_px * 0.6, share)
+        _darken(picture, 1 - wall, scene.camera, _thrown(outline, lamp, 2, 0.0), lamp.blur_px * 0.6, share)
     resting = outline[outline[:, :, 2].max(1) < 2.5] * [1.0, 1.0, 0.0]
-    _darken(picture, ~wall, scene.camera, resting, 5.0, np.full(3, 0.6, np.float32))
+    _darken(picture, 1 - wall, scene.camera, resting, 5.0, np.full(3, 0.6, np.float32))
 
 
 def _thrown(quads: Array, lamp: Lamp, axis: int, plane: float) -> Array:
@@ -49,7 +49,7 @@ def _thrown(quads: Array, lamp: Lamp, axis: int, plane: float) -> Array:
 
 
 def _darken(picture: Array, where: Array, camera: Camera, quads: Array, blur_px: float, share: Array) -> None:
-    """Take the `share` (3,) of the light from the pixels `where` that world quads cover, with soft edges."""
+    """Take the `share` (3,) of the light where world quads cover pixels of the mask `where`, with soft edges."""
     small = silhouette(camera, quads, _SHRINK).filter(ImageFilter.GaussianBlur(blur_px / _SHRINK))
     mask = small.resize((WIDTH_PX, HEIGHT_PX), Image.Resampling.BILINEAR)
     box = mask.getbbox()
@@ -57,7 +57,7 @@ def _darken(picture: Array, where: Array, camera: Camera, quads: Array, blur_px:
         return
     part = slice(box[1], box[3]), slice(box[0], box[2])
     darkness = np.asarray(mask)[part] * where[part] * np.float32(1 / 255)
-    picture[part] *= 1 - darkness[..., None] * share
+    picture[(slice(None), *part)] *= 1 - darkness * share[:, None, None]
 
 
 def add_reflections(picture: Array, wall: Array, scene: Scene, things: Sequence[Thing], strength: float) -> None:
@@ -71,4 +71,6 @@ def add_reflections(picture: Array, wall: Array, scene: Scene, things: Sequence[
     if (box := glow.getbbox()) is not None:
         part = slice(box[1], box[3]), slice(box[0], box[2])
         light = (scene.room.ambient + scene.room.lamps[0].colour * np.float32(0.5)) * np.float32(strength / 255)
-        picture[part] += (np.asarray(glow)[part] * ~wall[part][..., None]) * light
+        counter = 1 - wall[part]
+        for plane, mirrored, strong in zip(picture, glow.split(), light.tolist(), strict=True):
+            plane[part] += np.asarray(mirrored)[part] * counter * strong
