@@ -32,7 +32,7 @@ class Run:
         self._device = device
 
     def __repr__(self) -> str:
-        scores = self.metrics.get("validation") or {}
+        scores = (self.metrics if self.folder.metrics.exists() else {}).get("validation") or {}
         shown = [f"{name} {scores[name]:.3f}" for name in ("accuracy", "mAP") if scores.get(name) is not None]
         return f"<Run {self.folder}{': validation ' if shown else ''}{', '.join(shown)}>"
 

@@ -72,6 +72,11 @@ def test_a_run_without_validation_shows_where_it_is(make_run):
     run = make_run()
     run.folder.write_metrics({})
     assert repr(finetune.open_run(run.path)) == f"<Run {run.folder}>"
+    run.folder.metrics.unlink()  # as after a kill between saving the model and scoring it
+    killed = finetune.open_run(run.path)
+    assert repr(killed) == f"<Run {run.folder}>"
+    with pytest.raises(RunFolderError, match=r"this run has no metrics\.json"):
+        _ = killed.metrics
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
