@@ -118,7 +118,7 @@ def reasons_against(needs: Sequence[Need], seconds: float = SECONDS) -> list[str
         why[number] = reason
         waiting.remove(number)
     for number in waiting:
-        why[number] = f"{_host(needs[number])} gave no answer within {seconds:g} s"
+        why[number] = f"{_host(needs[number])} gave no answer within {seconds:.1g} s"
     return why
 
 
@@ -161,7 +161,7 @@ def _in_words(error: Exception, host: str, seconds: float) -> str:
     if isinstance(cause, socket.gaierror):
         return f"the name {host} cannot be looked up (no network?)"
     if isinstance(cause, TimeoutError):
-        return f"{host} gave no answer within {seconds:g} s"
+        return f"{host} gave no answer within {seconds:.1g} s"
     if isinstance(cause, ConnectionRefusedError):
         return f"{host} refused the connection"
     return f"{host}: {cause}"
