@@ -81,6 +81,7 @@ def test_fp32_is_fp32_inside_a_bf16_autocast_and_for_a_model_that_accelerate_pre
     from accelerate.state import AcceleratorState
 
     expected = score(loaded.model, images, loaded.pixels, batch_size=4, device="cpu")
+    AcceleratorState._reset_state(reset_partial_state=True)  # whatever trained before in this process
     try:
         prepared = Accelerator(mixed_precision="bf16", cpu=True).prepare(loaded.model)
         forward = prepared.forward
