@@ -1,0 +1,258 @@
+"""The command line as a user meets it: words, exit codes, and how soon it answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune.cli import INTERRUPTED, OK, STOPPED, USERS_MISTAKE, VERBS, main
+from finetune.recipe import recipe_schema
+
+RECIPE = "task: multiclass\ndata: {kind: folder, root: photos}\n"
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Path:
+    path = tmp_path / "pets.yaml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the training verb was called with; nothing is trained."""
+    import finetune.training
+
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        finetune.training, "train", lambda recipe, **options: calls.append({"recipe": recipe, **options})
+    )
+    return calls
+
+
+# ---------------------------------------------------------------- help and the shape of a command
+
+
+def test_help_names_every_verb_an_example_and_every_exit_code(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert text.isascii()
+    for word in (*(verb for verb in VERBS if verb != "train"), "--set", "--resume", "--no-fallback", "example:"):
+        assert word in text, word
+    for code in (0, 1, 2, 75, 130):
+        assert f"\n  {code} " in text, code
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_its_own_help(capsys, verb):
+    with pytest.raises(SystemExit, match="0"):
+        main([verb, "--help"])
+    assert f"usage: deit-finetune {verb} " in capsys.readouterr().out
+
+
+def test_no_words_at_all_show_the_help_as_a_mistake(capsys):
+    assert main([]) == USERS_MISTAKE
+    assert "exit codes:" in capsys.readouterr().out
+
+
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"deit-finetune {version('deit-finetune')}\n"
+
+
+@pytest.mark.parametrize("first", [[], ["train"]])
+def test_a_recipe_alone_means_train(recipe_file, trained, first):
+    assert main([*first, str(recipe_file), "--set", "optim.epochs=3", "--set", "run.name=no"]) == OK
+    (call,) = trained
+    assert (call["recipe"].optim.epochs, call["recipe"].run.name) == (3.0, "no")
+    assert (call["fallback"], call["resume"], call["overwrite"]) == (True, False, False)
+
+
+def test_options_may_stand_before_the_recipe_and_reach_training(recipe_file, trained):
+    assert main(["--resume", "--overwrite", "--no-fallback", "--set", "data.download=null", str(recipe_file)]) == OK
+    (call,) = trained
+    assert (call["fallback"], call["resume"], call["overwrite"]) == (False, True, True)
+
+
+# ---------------------------------------------------------------- the user's mistakes
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["chek"], "deit-finetune: 'chek': neither a verb nor a recipe; did you mean 'check'?\n"),
+        (["nothing.yaml"], "deit-finetune: nothing.yaml: no such file\n"),
+        (
+            ["init", "nowhere"],
+            "deit-finetune: nowhere: no such file or folder; expected a folder of images or a table\n",
+        ),
+        (
+            ["pets.yaml", "--set", "epochs"],
+            "deit-finetune: --set: epochs: expected KEY=VALUE, such as optim.epochs=3\n",
+        ),
+        (
+            ["pets.yaml", "--set", "run.seed="],
+            "deit-finetune: --set: run.seed: nothing after the =; write run.seed=null",
+        ),
+        (
+            ["pets.yaml", "--set", "optim.epoch=3"],
+            "deit-finetune: pets.yaml: optim.epoch: unknown key; did you mean epochs? (an override)\n",
+        ),
+    ],
+)
+def test_a_mistake_is_one_message_on_stderr_and_exit_code_2(capsys, monkeypatch, recipe_file, words, message):
+    monkeypatch.chdir(recipe_file.parent)
+    assert main(words) == USERS_MISTAKE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(message)
+    assert "Traceback" not in err
+
+
+def test_an_unknown_option_is_exit_code_2_too(capsys, recipe_file):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(recipe_file), "--overwrit"])
+    assert "unrecognized arguments: --overwrit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("rank", "heard"), [("0", True), ("1", False)])
+def test_of_several_processes_only_the_first_complains(capsys, monkeypatch, rank, heard):
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    assert main(["nothing.yaml"]) == USERS_MISTAKE
+    assert bool(capsys.readouterr().err) == heard
+
+
+def test_a_fault_of_our_own_is_not_caught(monkeypatch, recipe_file):
+    import finetune.training
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(finetune.training, "train", broken)
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        main([str(recipe_file)])
+
+
+# ---------------------------------------------------------------- interruptions
+
+
+def test_an_interrupted_run_exits_with_75_and_says_how_to_go_on(capsys, monkeypatch, recipe_file):
+    import finetune.training
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise finetune.training.Interrupted("saved at step 7; --resume goes on")
+
+    monkeypatch.setattr(finetune.training, "train", interrupted)
+    assert main([str(recipe_file)]) == INTERRUPTED == finetune.training.EXIT_CODE == 75
+    assert capsys.readouterr().err == "deit-finetune: saved at step 7; --resume goes on\n"
+
+
+def test_ctrl_c_before_there_is_anything_to_save_exits_with_130(capsys, monkeypatch, recipe_file):
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("finetune.recipe.load_recipe", stop)
+    assert main([str(recipe_file)]) == STOPPED
+    assert capsys.readouterr().err == "deit-finetune: stopped; nothing was saved\n"
+
+
+# ---------------------------------------------------------------- verbs
+
+
+def test_schema_prints_the_schema(capsys):
+    assert main(["schema"]) == OK
+    assert json.loads(capsys.readouterr().out) == recipe_schema()
+
+
+def test_check_reads_the_data_and_prints_what_was_found(capsys, image_folder):
+    main(["init", str(image_folder), "--out", str(image_folder.parent / "checked.yaml"), "--overwrite"])
+    capsys.readouterr()
+    assert main(["check", str(image_folder.parent / "checked.yaml")]) == OK
+    out = capsys.readouterr().out
+    assert "circle" in out
+    assert "8" in out
+
+
+def test_check_names_what_is_wrong_with_the_data_and_exits_with_2(capsys, recipe_file, monkeypatch):
+    monkeypatch.chdir(recipe_file.parent)
+    assert main(["check", "pets.yaml"]) == USERS_MISTAKE
+    assert "photos" in capsys.readouterr().err
+
+
+def test_predict_prints_a_json_line_per_image(capsys, monkeypatch, tmp_path):
+    from finetune.predict import Prediction
+
+    said = Prediction("ü.jpg", ["can"], {"can": 0.75, "carton": 0.25, "milk": float("nan")})
+
+    class Run:
+        def predict(self, images: list[str], *, precision: str) -> list[Prediction]:
+            assert (images, precision) == (["ü.jpg", "2.jpg"], "bf16")
+            return [said, said]
+
+    monkeypatch.setattr("finetune.api.open_run", lambda path: Run())
+    assert main(["predict", str(tmp_path), "ü.jpg", "2.jpg", "--precision", "bf16"]) == OK
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    expected = {"path": "ü.jpg", "predicted": ["can"], "probabilities": {"can": 0.75, "carton": 0.25, "milk": None}}
+    assert lines == [expected, expected]
+    assert main(["predict", str(tmp_path), "ü.jpg", "2.jpg", "--precision", "bf16", "--top-k", "1"]) == OK
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["probabilities"] == {"can": 0.75}
+
+
+# ---------------------------------------------------------------- as a process
+
+
+def best_seconds(call: Callable[[], Any], times: int = 5) -> float:
+    """The fastest of several calls: what the program needs, not what else the machine was doing."""
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def test_help_answers_in_a_third_of_a_second(command):
+    assert best_seconds(lambda: command("--help")) < 0.3
+
+
+def test_a_faulty_recipe_is_answered_within_a_second(command, recipe_file):
+    recipe_file.write_text(f"{RECIPE}optim: {{learning_rat: 5e-5}}\n")
+    assert best_seconds(lambda: command(str(recipe_file))) < 1.0
+    result = command(str(recipe_file))
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"deit-finetune: {recipe_file}: optim.learning_rat: unknown key; did you mean learning_rate? (line 3)\n"
+    )
+
+
+def test_a_reader_who_has_seen_enough_of_the_schema_is_no_error(tmp_path):
+    call = f"{sys.executable} -m finetune schema | head -n 1"
+    result = subprocess.run(call, shell=True, capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("{\n", "")
+
+
+def test_the_installed_command_is_this_one(command):
+    script = Path(sys.executable).with_name("deit-finetune")
+    if not script.exists():
+        pytest.skip("the package is not installed as a command")
+    result = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout == command("--version").stdout
+
+
+def test_under_torchrun_a_mistake_is_said_once(tmp_path):
+    call = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "finetune", "nothing.yaml"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(call, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert result.returncode != 0
+    assert result.stderr.count("deit-finetune: nothing.yaml: no such file") == 1
