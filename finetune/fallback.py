@@ -117,20 +117,22 @@ def _at(tree: Any, key: str) -> Any:
 
 def _refusal(missing: Mapping[Part, Missing], why_no_stand_in: str) -> str:
     lines = [f"  {item.need.key}: {item.need.name}: {item.why}" for item in missing.values()]
-    advice = [_advice(part, item.need) for part, item in missing.items()]
+    advice = [_advice(part, item) for part, item in missing.items()]
     return "\n".join([f"cannot be reached, and {why_no_stand_in}:", *lines, *advice])
 
 
-def _advice(part: Part, need: Need) -> str:
+def _advice(part: Part, item: Missing) -> str:
+    name = item.need.name
+    network = f"Unset {item.why.split()[0]}" if item.why.endswith(" is set") else "Connect to the network"
     if part == "checkpoint":
-        folder = need.name.rpartition("/")[2]
+        folder = name.rpartition("/")[2]
         return (
-            f"Connect to the network; or fetch it elsewhere with `hf download {need.name} --local-dir {folder}`, copy "
-            f"the folder here and set model.checkpoint={folder}."
+            f"{network}; or fetch it elsewhere with `hf download {name} --local-dir {folder}`, copy the folder here and "
+            f"set model.checkpoint={folder}."
         )
-    if need.key == "data.name":
-        return f"Connect to the network; or copy the data set {need.name} here and set data.name to its folder."
-    return "Connect to the network; or fetch the archive elsewhere, unpack it here and set data.root to its folder."
+    if item.need.key == "data.name":
+        return f"{network}; or copy the data set {name} here and set data.name to its folder."
+    return f"{network}; or fetch the archive elsewhere, unpack it here and set data.root to its folder."
 
 
 def _notice(missing: Mapping[Part, Missing], replaced: Mapping[str, Mapping[str, Any]]) -> str:
@@ -142,7 +144,7 @@ def _notice(missing: Mapping[Part, Missing], replaced: Mapping[str, Mapping[str,
         f"  {key}: {_word(change['to'])} (instead of {_word(change['from'])})" for key, change in replaced.items()
     ]
     lines += ["", "All scores are those of what is used instead. For the real thing:"]
-    lines += [f"  {_advice(part, item.need)}" for part, item in missing.items()]
+    lines += [f"  {_advice(part, item)}" for part, item in missing.items()]
     lines += ["--no-fallback fails here instead."]
     return _framed(lines)
 

@@ -237,8 +237,9 @@ def test_the_checkpoint_does_not_matter_where_only_data_are_read(tmp_path):
 def test_a_hub_that_is_switched_off_is_not_asked(monkeypatch, tmp_path, switch):
     (tmp_path / "data/fridgeObjects").mkdir(parents=True)
     monkeypatch.setenv(switch, "1")
-    why = reach(recipe_of(None)).replaced["model.checkpoint"]["why"]
-    assert why == f"facebook/deit-base-patch16-224: {switch} is set"
+    reached = reach(recipe_of(None))
+    assert reached.replaced["model.checkpoint"]["why"] == f"facebook/deit-base-patch16-224: {switch} is set"
+    assert f"Unset {switch}; or fetch it elsewhere" in str(reached.notice)
 
 
 def test_the_decision_can_be_sent_to_another_process():

@@ -23,7 +23,8 @@ def load_recipe(source: Source, overrides: Mapping[str, Any] | None = None) -> R
 
     Args:
         source: A YAML file, or a mapping of the same shape.
-        overrides: Dotted keys and their values, such as ``{"optim.epochs": 3}``; they go through the same checks.
+        overrides: Dotted keys and their values, such as ``{"optim.epochs": 3}``; they go through the same checks,
+            and what the ``offline`` section says of the same keys is dropped: who sets a key means it.
     Returns:
         The recipe, with ``run.name`` set to the file's name where the recipe has none.
     Raises:
@@ -59,7 +60,8 @@ def offline_recipe(recipe: Recipe, *, checkpoint: bool, data: bool) -> Recipe:
         data: Apply ``data.*``.
     """
     chosen = {key: value for key, value in recipe.offline.items() if (data if _is_data(key) else checkpoint)}
-    return with_overrides(recipe, chosen)
+    applied = with_overrides(recipe, chosen)
+    return applied.model_copy(update={"offline": recipe.offline})
 
 
 def default_run_name(source: Source) -> str:
@@ -73,7 +75,7 @@ def default_run_name(source: Source) -> str:
 
 def _checked(raw: Mapping[str, Any], overrides: Mapping[str, Any], source: str, text: str, name: str) -> Recipe:
     try:
-        tree, misplaced = overridden(plain(raw), plain(overrides))
+        tree, misplaced = overridden(_without_offline(plain(raw), overrides), plain(overrides))
     except NotPlainError as error:
         where = f"found {type(error.value).__name__} {found(error.value)}, which a recipe cannot hold"
         raise RecipeError([str(Fault(error.path, where))], source) from None
@@ -90,6 +92,19 @@ def _name_run(tree: Tree, name: str) -> None:
     run = tree.setdefault("run", {})
     if isinstance(run, dict) and run.get("name") is None:
         run["name"] = name
+
+
+def _without_offline(tree: Tree, overrides: Mapping[str, Any]) -> Tree:
+    """The tree without the keys of its offline section that are overridden, whole or in part."""
+    offline = tree.get("offline")
+    if not isinstance(offline, dict):
+        return tree
+    kept = {key: value for key, value in offline.items() if not any(_overlap(key, other) for other in overrides)}
+    return {**tree, "offline": kept}
+
+
+def _overlap(key: str, other: str) -> bool:
+    return f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
 
 
 def _is_data(key: str) -> bool:

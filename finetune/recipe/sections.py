@@ -99,7 +99,8 @@ class CsvData(_FilesData):
     label_separator: Annotated[str, Field(min_length=1)] = " "
     """What separates labels within a cell (multilabel)."""
     label_columns: list[str] | None = None
-    """One 0/1 column per class instead of label_column; an empty cell means that nobody knows (multilabel)."""
+    """One 0/1 column per class instead of label_column; an empty cell means that nobody knows (multilabel),
+    and a row has exactly one 1 (multiclass)."""
     split_column: str | None = None
     """Column that says train, validation (or val) or test."""
     group_column: str | None = None
