@@ -127,8 +127,8 @@ def _advice(part: Part, item: Missing) -> str:
     if part == "checkpoint":
         folder = name.rpartition("/")[2]
         return (
-            f"{network}; or fetch it elsewhere with `hf download {name} --local-dir {folder}`, copy the folder here and "
-            f"set model.checkpoint={folder}."
+            f"{network}; or fetch it elsewhere with `hf download {name} --local-dir {folder}`, copy the folder here "
+            f"and set model.checkpoint={folder}."
         )
     if item.need.key == "data.name":
         return f"{network}; or copy the data set {name} here and set data.name to its folder."

@@ -22,7 +22,7 @@ ROWS = 5000
 DELIMITERS = ",;\t|"
 SEPARATORS = ("|", ";", ",", "/", "+", " ")
 LABEL_WORDS = ("label", "labels", "class", "classes", "category", "categories", "tag", "tags", "target", "species")
-GROUP_WORDS = ("patient", "patient_id", "subject", "subject_id", "group", "scene", "session", "person", "individual")
+GROUP_WORDS = ("patient", "patient_id", "subject", "subject_id", "group", "scene", "video", "person", "individual")
 ZERO_ONE = {"0", "1", "0.0", "1.0", ""}
 
 
