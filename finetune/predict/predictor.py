@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from finetune.errors import CheckpointError
 from finetune.labels import LabelSpace
+from finetune.model import saved_task
 from finetune.model.saved import LoadedModel, open_saved
-from finetune.model.task import Multiclass, Multilabel, Task
 from finetune.predict.predictions import Prediction, predictions_of
 from finetune.predict.scoring import Precision, score
 from finetune.predict.sources import ManyImages, Sources
@@ -43,7 +42,7 @@ class Predictor:
         self.model = loaded.model.to(self.device)  # type: ignore[arg-type]
         self.pixels = loaded.pixels
         self.threshold = threshold
-        self.task = task_of(loaded.model.config)
+        self.task = saved_task(loaded.model.config)
         self.labels = labels_of(loaded.model.config)
 
     def predict(
@@ -90,21 +89,6 @@ class Predictor:
             precision=precision,
             on_batch=on_batch,
         )
-
-
-def task_of(config: PretrainedConfig) -> Task:
-    """softmax or sigmoid, as a model's config says.
-
-    Raises:
-        CheckpointError: it does not say; models saved by this project do.
-    """
-    tasks = {task.problem_type: task for task in (Multiclass, Multilabel)}
-    problem_type = str(getattr(config, "problem_type", None))
-    if problem_type not in tasks:
-        raise CheckpointError(
-            f"{config.name_or_path}: config.json says problem_type {problem_type}; expected one of {', '.join(tasks)}"
-        )
-    return tasks[problem_type]()
 
 
 def labels_of(config: PretrainedConfig) -> LabelSpace:

@@ -1,4 +1,4 @@
-"""Where a run begins: a new folder, or the checkpoint that an interrupted run left."""
+"""Where a run begins: in a new folder, or at the checkpoint that an interrupted run left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from finetune.errors import DataError, RunFolderError
 from finetune.fallback import Reached, reach
-from finetune.recipe import Recipe
+from finetune.recipe import Recipe, with_overrides
 from finetune.run_folder import RunFolder
 from finetune.training.checkpoints import last_complete, step_of
 
@@ -18,30 +18,53 @@ FREE_TO_CHANGE = ("run.max_minutes", "run.tracking", "run.log_every_steps", "dat
 
 
 @dataclass(frozen=True)
-class Start:
-    """A run folder and the recipe that is carried out in it."""
+class Plan:
+    """What will be carried out: decided before any data are read.
+
+    Args:
+        recipe: With the fallback applied, if there was one.
+        origin: What the record says of how the recipe came about.
+        interrupted: The run that goes on, or None for a new one.
+    """
 
     recipe: Recipe
-    folder: RunFolder
-    notice: str | None
-    resumed: bool
+    origin: dict[str, Any]
+    interrupted: RunFolder | None = None
+
+    @property
+    def notice(self) -> str | None:
+        """The framed text about what stands in for what, if anything does."""
+        notice: str | None = self.origin["notice"]
+        return notice
 
 
-def begin(recipe: Recipe, *, fallback: bool, resume: bool, overwrite: bool) -> Start:
-    """Open the run folder, new or interrupted.
+def plan_run(recipe: Recipe, *, fallback: bool, resume: bool) -> Plan:
+    """Decide what can be reached, or find the run to go on with.
 
     Raises:
         UnreachableError: checkpoint or data cannot be reached and there is no fallback.
         RunFolderError: there is nothing to resume, or the recipe is another one now.
     """
-    name = recipe.run.name or recipe.task
     if resume:
-        return _go_on(recipe, RunFolder.find_interrupted(recipe.run.root, name))
+        return _go_on(recipe, RunFolder.find_interrupted(recipe.run.root, run_name(recipe)))
     reached = reach(recipe, strict=not fallback)
-    folder = RunFolder.create(recipe.run.root, name, overwrite)
-    folder.write_recipe(reached.recipe)
-    folder.update_record(_origin(recipe, reached))
-    return Start(reached.recipe, folder, reached.notice, resumed=False)
+    return Plan(reached.recipe, _origin(recipe, reached))
+
+
+def open_folder(plan: Plan, overwrite: bool) -> RunFolder:
+    """The run folder of a plan, new or interrupted. Called once the data are known to be sound."""
+    if plan.interrupted is not None:
+        plan.interrupted.update_record({"status": "running"})
+        return plan.interrupted
+    folder = RunFolder.create(plan.recipe.run.root, run_name(plan.recipe), overwrite)
+    folder.write_recipe(plan.recipe)
+    folder.update_record(plan.origin)
+    return folder
+
+
+def run_name(recipe: Recipe) -> str:
+    """The run folder's name; a recipe that was read from a file bears the file's."""
+    return recipe.run.name or recipe.task
 
 
 def _origin(recipe: Recipe, reached: Reached) -> dict[str, Any]:
@@ -53,18 +76,24 @@ def _origin(recipe: Recipe, reached: Reached) -> dict[str, Any]:
     }
 
 
-def _go_on(recipe: Recipe, folder: RunFolder) -> Start:
+def _go_on(recipe: Recipe, folder: RunFolder) -> Plan:
     record = folder.read_record()
+    if "requested" not in record:
+        raise RunFolderError(f"{folder}: this run was killed before it began; delete it, or leave out --resume")
     changed = differing_keys(record["requested"], recipe.model_dump(mode="json"))
     if changed:
         raise RunFolderError(
             f"{folder}: cannot be resumed, the recipe has changed since it began: {', '.join(changed)}; "
             "undo that, or leave out --resume to start a new run"
         )
-    folder.update_record({"status": "running"})
-    saved = folder.read_recipe()
-    free = {"run": saved.run.model_copy(update={"max_minutes": recipe.run.max_minutes})}
-    return Start(saved.model_copy(update=free), folder, record.get("notice"), resumed=True)
+    origin = {key: record[key] for key in ("requested", "fallback", "replaced", "notice")}
+    free = {key: _at(recipe, key) for key in FREE_TO_CHANGE}
+    return Plan(with_overrides(folder.read_recipe(), free), origin, folder)
+
+
+def _at(recipe: Recipe, key: str) -> Any:
+    section, name = key.split(".")
+    return recipe.model_dump(mode="json")[section][name]
 
 
 def differing_keys(before: Any, now: Any, path: str = "") -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,20 +15,30 @@ from rich.console import Console
 from finetune.data import Splits, load_splits, targets
 from finetune.data.decoded import DecodedImages
 from finetune.metrics import check_metric, score_metrics
-from finetune.model import LoadedModel, Task, choose_task, load_with_new_head, open_saved, save_model, set_trainable
+from finetune.model import (
+    LoadedModel,
+    Task,
+    choose_task,
+    load_with_new_head,
+    open_saved,
+    save_model,
+    set_attention,
+    set_trainable,
+)
 from finetune.pixels import TrainingCrop
 from finetune.predict import Precision, prediction_rows
 from finetune.recipe import Recipe
 from finetune.run_folder import RunFolder
 from finetune.training.arguments import best_metric, optimizer_args, training_arguments
 from finetune.training.batches import GlobalBatches, TrainingImages, choose_workers, training_loader
+from finetune.training.checkpoints import last_complete
 from finetune.training.hardware import Hardware, choose_hardware
 from finetune.training.history import KeepHistory, MarkCheckpoints
 from finetune.training.memory import fit_in_memory
 from finetune.training.processes import from_main, join_processes, main_first, wait_for_all
 from finetune.training.progress import ShowProgress
 from finetune.training.record import Phases, describe_model, describe_start
-from finetune.training.resuming import Start, begin, checkpoint_to_resume, same_data
+from finetune.training.resuming import Plan, checkpoint_to_resume, open_folder, plan_run, same_data
 from finetune.training.scoring import score_together
 from finetune.training.stopping import Interrupted, StopOnSignal, StopOnTime, StopWithoutProgress, requeue_hint
 from finetune.training.tracking import check_trackers, trackers
@@ -49,23 +61,40 @@ def train(recipe: Recipe, *, fallback: bool = True, resume: bool = False, overwr
     hardware = choose_hardware(recipe)
     join_processes(hardware)
     console = Console(stderr=True, highlight=False, quiet=not hardware.is_main)
-    start = from_main(lambda: begin(recipe, fallback=fallback, resume=resume, overwrite=overwrite))
-    if start.notice:
-        console.print(start.notice, markup=False)
+    plan = from_main(lambda: plan_run(recipe, fallback=fallback, resume=resume))
+    if plan.notice:
+        console.print(plan.notice, markup=False)
     phases = Phases()
     with phases("data"), main_first():
-        splits = load_splits(start.recipe)
-    work = Work(start, hardware, splits, choose_task(start.recipe), console, phases)
-    work.note_start()
-    loaded = fit_in_memory(start.recipe, hardware.processes, work.fit, console.print)
-    return work.finish(loaded)
+        splits = load_splits(plan.recipe)
+    folder = from_main(lambda: open_folder(plan, overwrite))
+    work = Work(plan, folder, hardware, splits, choose_task(plan.recipe), console, phases)
+    with left_in_order(folder, hardware):
+        work.note_start()
+        loaded = fit_in_memory(plan.recipe, hardware.processes, work.fit, console.print)
+        return work.finish(loaded)
+
+
+@contextmanager
+def left_in_order(folder: RunFolder, hardware: Hardware) -> Iterator[None]:
+    """Whatever ends a run early: one that saved a checkpoint can be resumed, one that did not leaves nothing behind."""
+    try:
+        yield
+    except BaseException:
+        if hardware.is_main:
+            if last_complete(folder.checkpoints)[0] is not None:
+                folder.update_record({"status": "interrupted"})
+            else:
+                folder.discard()
+        raise
 
 
 @dataclass(frozen=True)
 class Work:
     """What one run works with, once the recipe, the machine and the data are known."""
 
-    start: Start
+    plan: Plan
+    folder: RunFolder
     hardware: Hardware
     splits: Splits
     task: Task
@@ -74,11 +103,7 @@ class Work:
 
     @property
     def recipe(self) -> Recipe:
-        return self.start.recipe
-
-    @property
-    def folder(self) -> RunFolder:
-        return self.start.folder
+        return self.plan.recipe
 
     def note(self, fields: dict[str, Any]) -> None:
         """Write into the run's record, from the main process."""
@@ -90,7 +115,7 @@ class Work:
         check_metric(
             best_metric(self.recipe), self.task.name, self.recipe.evaluate.top_k, classes=len(self.splits.labels)
         )
-        if self.start.resumed:
+        if self.plan.interrupted:
             same_data(self.folder, self.splits.source)
         self.note(describe_start(self.hardware, self.splits))
         for line in self.hardware.notes:
@@ -103,7 +128,7 @@ class Work:
         with self.phases("model"), main_first():
             loaded = load_with_new_head(self.recipe, self.splits.labels, self.task)
         attention = self.hardware.attention(self.recipe.model.attention)
-        loaded.model.set_attn_implementation(attention)
+        set_attention(loaded.model, attention)
         set_trainable(loaded.model, self.recipe.model.train)
         stop = StopOnSignal()
         progress = ShowProgress(
@@ -111,9 +136,15 @@ class Work:
         )
         trainer = self.build_trainer(loaded, accumulation_steps, [stop, progress])
         self.note({**describe_model(loaded, attention), "derived": self.derived(trainer)})
+        self.say_preprocessing(loaded)
         self.run_trainer(trainer, stop, progress)
         self.note({"best": self.best(trainer), "images_per_second": round(progress.speed, 2)})
         return loaded
+
+    def say_preprocessing(self, loaded: LoadedModel) -> None:
+        """Say where preprocessing is not what the checkpoint's file says."""
+        if loaded.source.get("preprocessing_note"):
+            self.console.print(f"preprocessing: {loaded.source['preprocessing_note']}", markup=False)
 
     def build_trainer(self, loaded: LoadedModel, accumulation_steps: int, callbacks: list[Any]) -> ClassifierTrainer:
         """The Trainer with its batches, its measure and its callbacks."""
@@ -159,7 +190,7 @@ class Work:
         Raises:
             Interrupted: a signal asked for it.
         """
-        checkpoint = self.checkpoint_to_resume() if self.start.resumed else None
+        checkpoint = self.checkpoint_to_resume() if self.plan.interrupted else None
         try:
             with self.phases("training"):
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -125,7 +125,7 @@ def test_a_multilabel_prediction_obeys_the_threshold(make_model, photo):
 
 def test_a_model_that_does_not_say_its_task_is_refused(make_model):
     loaded = make_model("regression")
-    with pytest.raises(CheckpointError, match=r"problem_type regression; expected one of single_label"):
+    with pytest.raises(CheckpointError, match=r"problem_type regression; expected single_label"):
         Predictor(loaded)
 
 

@@ -31,13 +31,13 @@ def work_for(tmp_path: Path) -> Callable[..., Any]:
     from finetune.model import choose_task
     from finetune.training.hardware import choose_hardware
     from finetune.training.record import Phases
-    from finetune.training.resuming import begin
+    from finetune.training.resuming import open_folder, plan_run
     from finetune.training.runner import Work
 
     def make(recipe: Any) -> Any:
-        start = begin(recipe, fallback=False, resume=False, overwrite=False)
-        quiet = Console(quiet=True)
-        return Work(start, choose_hardware(recipe), load_splits(recipe), choose_task(recipe), quiet, Phases())
+        plan = plan_run(recipe, fallback=False, resume=False)
+        folder, quiet = open_folder(plan, overwrite=False), Console(quiet=True)
+        return Work(plan, folder, choose_hardware(recipe), load_splits(recipe), choose_task(recipe), quiet, Phases())
 
     return make
 
