@@ -105,8 +105,9 @@ def in_two_splits(rows: Rows, contents: Sequence[bytes]) -> list[tuple[int, int]
 def leak(rows: Rows, pairs: Sequence[tuple[int, int]]) -> str:
     """One sentence about images that two splits share."""
     one, other = pairs[0]
+    count = "1 image is" if len(pairs) == 1 else f"{len(pairs)} images are"
     return (
-        f"{len(pairs)} images are in two splits (the same bytes), first: {rows.where(one)} ({_split(rows, one)}) and"
+        f"{count} in two splits (the same bytes), first: {rows.where(one)} ({_split(rows, one)}) and"
         f" {rows.where(other)} ({_split(rows, other)}); what is measured on them is not what the model does on new"
         " images; remove one of each pair, or data.on_bad_image: drop goes on without those of the earlier split"
     )
@@ -175,8 +176,9 @@ def thin_classes(counts: dict[SplitName, Counter[str]], labels: Iterable[str]) -
             notes.append(f"{split} has no image of {_listed(lacking)}")
     few = [f"{name} ({counts['train'][name]})" for name in labels if 0 < counts["train"][name] < _FEW]
     if few:
+        which = "this class" if len(few) == 1 else "these classes"
         notes.append(
-            f"fewer than {_FEW} training images of {_listed(few)}: too few to learn or to measure these classes well"
+            f"fewer than {_FEW} training images of {_listed(few)}: too few to learn or to measure {which} well"
         )
     return notes
 

@@ -92,7 +92,7 @@ def _survey(recipe: Recipe) -> _Survey:
     rows, verified, dropped, faults = _readable(rows, verify_rows(rows, str(origin["root"])), drops)
     rows, verified, leaked, leaks = _leak_free(rows, verified, drops)
     notes = checks.duplicates(rows, verified.contents)
-    assigned = assign_splits(rows, recipe.data.split, verified.contents)
+    assigned = _assigned(recipe, rows, verified, faults + leaks)
     labels = _labels(rows, assigned)
     counts = checks.counted(rows, assigned)
     faults += leaks + checks.strangers(rows, assigned, labels)
@@ -158,9 +158,21 @@ def _leak_free(rows: Rows, verified: Verified, drops: bool) -> tuple[Rows, Verif
     return rows.take(kept), verified.take(kept), bad, []
 
 
+def _assigned(recipe: Recipe, rows: Rows, verified: Verified, faults: list[str]) -> list[SplitName]:
+    """The split of every row; where none can be cut, faults that were found before are said with that."""
+    try:
+        return assign_splits(rows, recipe.data.split, verified.contents)
+    except DataError as error:
+        raise DataError("\n".join([*faults, str(error)])) from error
+
+
 def _labels(rows: Rows, assigned: Sequence[SplitName]) -> LabelSpace:
     """The classes that the data declares, else those of the training split."""
     if rows.classes is not None:
         return LabelSpace(rows.classes)
     found = {names for names, split in zip(rows.labels, assigned, strict=True) if split == "train"}
+    if not any(found):
+        raise DataError(
+            f"{', '.join(rows.sources) or 'data'}: no training image has a label; there is nothing to learn"
+        )
     return LabelSpace.sorted(name for names in found for name in names)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -97,11 +99,13 @@ class Rows:
         the time of its content it cannot be carried over from another file.
 
         Raises:
-            OSError: the file is missing.
+            OSError: the file is missing, or is something else than a file.
         """
         if self.embedded is not None:
             return str(self.embedded._fingerprint)
         status = os.stat(self.paths[row])
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            raise OSError(errno.EINVAL, "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no regular file")
         return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 

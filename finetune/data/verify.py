@@ -123,11 +123,10 @@ class _Memory:
                 if known == stamp:
                     return _Answer(path, stamp, tuple(finding), False)
             return _Answer(path, stamp, _examine(rows.read(row)), True)
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # ValueError: a path with a zero character
             return _Answer(path, "", ("", "missing", "there is no such file"), False)
         except OSError as error:
-            what = "it is a folder" if isinstance(error, IsADirectoryError) else str(error.strerror)
-            return _Answer(path, "", ("", "cannot be read", what), False)
+            return _Answer(path, "", ("", "cannot be read", str(error.strerror)), False)
 
     def note(self, answer: _Answer) -> None:
         """Write down what will be remembered."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,20 @@ def images(tmp_path: Path, draw: Callable[..., Path]) -> Callable[..., Path]:
         return tmp_path / root
 
     return write
+
+
+@pytest.fixture
+def png_that_claims() -> Callable[[int, int], bytes]:
+    """``png_that_claims(width, height)``: a tiny file whose header says this size."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    def make(width: int, height: int) -> bytes:
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+    return make
 
 
 @pytest.fixture
