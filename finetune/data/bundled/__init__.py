@@ -23,7 +23,7 @@ from finetune.data.bundled.digits import write_digit_sheets, write_digits
 from finetune.data.bundled.fridge.sets import write_fridge_objects, write_multilabel_fridge_objects
 from finetune.errors import DataError, did_you_mean
 
-_VERSION = 0
+_VERSION = 1
 _WRITERS: dict[str, Callable[[Path], None]] = {
     "fridge-objects": write_fridge_objects,
     "multilabel-fridge-objects": write_multilabel_fridge_objects,

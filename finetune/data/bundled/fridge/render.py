@@ -36,11 +36,13 @@ def _add_part(light: Array, depth: Array, part: Part, gaze: Gaze, picture: Array
         return
     gaze = gaze.narrowed(where)
     met, along = part.meet(gaze)
-    seen = met < depth[where]
+    seen = np.nonzero(met < depth[where])
     spots = Spots.of(part, gaze, met, along, seen)
     clear = part.surface.clear
     if clear is None:
-        light[(slice(None), *where)][:, seen] = opaque(spots, part.surface, room)
+        shade = opaque(spots, part.surface, room)
     else:
-        light[(slice(None), *where)][:, seen] = see_through(spots, clear, picture, room, gaze.camera, clear.level * top)
-    np.copyto(depth[where], met, where=seen)
+        shade = see_through(spots, clear, picture, room, gaze.camera, clear.level * top)
+    for plane, colour in zip(light, shade, strict=True):
+        plane[where][seen] = colour
+    depth[where][seen] = met[seen]

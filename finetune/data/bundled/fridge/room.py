@@ -81,7 +81,7 @@ def _looked_up(ball: Array, direction: Array) -> Array:
     stretch = (_BALL / 2) / np.sqrt(np.maximum(2 * (1 - y), np.float32(1e-4)))
     column = np.clip((x * stretch + _BALL / 2).astype(np.int32), 0, _BALL - 1)
     row = np.clip((_BALL / 2 - z * stretch).astype(np.int32), 0, _BALL - 1)
-    return np.asarray(ball[:, row, column])
+    return np.stack([plane[row, column] for plane in ball])
 
 
 @cache

@@ -5,11 +5,8 @@ Every picture has a random number generator of its own, so that it does not depe
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -24,7 +21,6 @@ from finetune.data.bundled.fridge.shadows import add_reflections, add_shadows
 from finetune.data.bundled.labels_csv import write_labels_csv
 
 CLASSES = tuple(PACKAGES)
-_Picture = TypeVar("_Picture")
 _PER_CLASS = (34, 33, 33, 34)
 _WITH_OBJECTS = (24, 44, 36, 24)  # pictures of the multi-label set with 1, 2, 3 and 4 packages
 _MULTICLASS_SEED, _MULTILABEL_SEED = 134, 128
@@ -32,20 +28,19 @@ _MULTICLASS_SEED, _MULTILABEL_SEED = 134, 128
 
 def write_fridge_objects(folder: Path) -> None:
     """Write 134 pictures of one package each as ``<class>/<number>.jpg`` below `folder`."""
-    pictures = [(name, k) for name, count in zip(CLASSES, _PER_CLASS, strict=True) for k in range(1, count + 1)]
-    for name in CLASSES:
+    for name, count in zip(CLASSES, _PER_CLASS, strict=True):
         (folder / name).mkdir()
-    for (name, number), file in zip(pictures, _drawn(lambda picture: photograph_of(*picture), pictures), strict=True):
-        (folder / name / f"{number}.jpg").write_bytes(file)
+        for number in range(1, count + 1):
+            (folder / name / f"{number}.jpg").write_bytes(photograph_of(name, number))
 
 
 def write_multilabel_fridge_objects(folder: Path) -> None:
     """Write 128 pictures of one to four packages as ``images/<number>.jpg``, and ``labels.csv``, below `folder`."""
     (folder / "images").mkdir()
-    numbers = range(1, sum(_WITH_OBJECTS) + 1)
-    rows = [(f"{number}.jpg", packages_in(number)) for number in numbers]
-    for (filename, _), file in zip(rows, _drawn(photograph_of_several, numbers), strict=True):
-        (folder / "images" / filename).write_bytes(file)
+    rows = []
+    for number in range(1, sum(_WITH_OBJECTS) + 1):
+        (folder / "images" / f"{number}.jpg").write_bytes(photograph_of_several(number))
+        rows.append((f"{number}.jpg", packages_in(number)))
     write_labels_csv(folder / "labels.csv", rows)
 
 
@@ -65,12 +60,6 @@ def packages_in(number: int) -> list[str]:
     _generator(_MULTILABEL_SEED, 0, 0).shuffle(counts)
     chosen = _generator(_MULTILABEL_SEED, 2, number).permutation(len(CLASSES))[: counts[number - 1]]
     return [CLASSES[i] for i in chosen]
-
-
-def _drawn(draw: Callable[[_Picture], bytes], pictures: Iterable[_Picture]) -> Iterator[bytes]:
-    """Files in the order of `pictures`; drawn side by side, as each has a generator of its own."""
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
-        yield from threads.map(draw, pictures)
 
 
 def drawn_photograph(names: Sequence[str], rng: np.random.Generator) -> bytes:

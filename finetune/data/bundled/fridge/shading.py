@@ -34,13 +34,14 @@ class Spots:
     depth: Array
 
     @classmethod
-    def of(cls, part: Part, gaze: Gaze, depth: Array, along: Array, seen: Array) -> Spots:
-        """The places of a part that the mask `seen` (rows, columns) picks of those that the gaze meets."""
-        depth, view = depth[seen], gaze.rays[:, seen]
-        place = gaze.eye[:, None] + depth * gaze.directions[:, seen]
+    def of(cls, part: Part, gaze: Gaze, depth: Array, along: Array, seen: tuple[Array, ...]) -> Spots:
+        """The places of a part at the rows and columns `seen` of those that the gaze meets."""
+        depth = depth[seen]
+        view = np.stack([plane[seen] for plane in gaze.rays])
+        place = gaze.eye[:, None] + depth * gaze.frame.directions_to_local(view)
         spot = part.describe(place, along[seen])
         z = np.float32(gaze.camera.position[2]) + depth * view[2]
-        view = view / np.sqrt(dot(view, view))
+        view /= np.sqrt(dot(view, view))
         place[2] = 0
         arm, normal = gaze.frame.directions_to_world(place), gaze.frame.directions_to_world(spot.normal)
         return cls(arm, z, normal, view, spot.u, spot.v, depth)
@@ -57,7 +58,7 @@ def opaque(spots: Spots, surface: Surface, room: Room) -> Array:
     share = _mirrored_share(surface.mirror, facing)
     diffuse = albedo * room.falling_on(spots.normal) * (1 - share) * (1 - surface.metal * 0.75)
     gleam = _mirrored(spots, spots.normal, room) * share * (1 - surface.metal + surface.metal * albedo)
-    return np.asarray((diffuse + gleam) * np.clip(0.5 + spots.z * 0.3, 0.5, 1), np.float32)
+    return np.asarray((diffuse + gleam) * np.clip(0.5 + spots.z * 0.3, 0.5, 1))
 
 
 def see_through(spots: Spots, clear: Clear, behind: Array, room: Room, camera: Camera, fill_z: float) -> Array:
@@ -68,29 +69,29 @@ def see_through(spots: Spots, clear: Clear, behind: Array, room: Room, camera: C
         fill_z: Height of the liquid's surface above the counter.
     """
     wet = spots.z < fill_z
+    facing = spots.facing(spots.normal)
     radius_px = np.sqrt(dot(spots.arm, spots.arm)) * camera.focal_px / spots.depth
     # A full bottle is a lens that turns left and right around; an empty one only bends the view at its sides.
-    bend = np.where(wet, -1.75, 0.3 * (1 - spots.facing(spots.normal))) * radius_px
-    light = _sampled(behind, spots, bend, camera)
-    facing = spots.facing(spots.normal)
-    depth = np.where(wet, 1.0, 0.35) * (0.35 + 0.65 * facing)
+    light = _sampled(behind, spots, np.where(wet, -1.75, 0.3 * (1 - facing)) * radius_px, camera)
     tint, liquid = (np.array(colour, np.float32)[:, None] for colour in (clear.tint, clear.liquid))
-    light = light * tint * np.where(wet, 1 - (1 - liquid) * depth, 1) * (1 - 0.75 * (1 - facing) ** 2)
-    light = light + np.where(wet, liquid * 0.03, 0.012) * tint * room.falling_on(spots.normal)
+    through = 1 - (1 - liquid) * np.where(wet, 0.35 + 0.65 * facing, 0)
+    light = light * through * tint * (1 - 0.75 * (1 - facing) ** 2)
+    light += np.where(wet, liquid * 0.03, 0.012) * tint * room.falling_on(spots.normal)
     surface = _on_liquid(spots, fill_z) & ~wet
     light = np.where(surface, light * 0.8 + room.falling_on(-spots.view) * liquid * 0.06, light)
-    light = light + np.where(np.abs(spots.z - fill_z) < 0.07, 0.12, 0) * room.ambient[:, None]
+    light += (np.abs(spots.z - fill_z) < 0.07) * (np.float32(0.12) * room.ambient[:, None])
     right = camera.axes[0].astype(np.float32)
     back = spots.normal - 2 * dot(right, spots.normal) * right[:, None]
     glint = _mirrored(spots, spots.normal, room) + 0.4 * _mirrored(spots, back, room)
-    return np.asarray(light + glint * (0.06 + 0.5 * (1 - facing) ** 2.5), np.float32)
+    edge = (1 - facing) ** 2
+    return np.asarray(light + glint * (0.06 + 0.5 * edge))
 
 
 def _mirrored_share(head_on: float, facing: Array) -> Array:
     """Schlick's approximation of Fresnel's law."""
     away = 1 - facing
     square = away * away
-    return np.asarray(head_on + (1 - head_on) * square * square * away, np.float32)
+    return np.asarray(head_on + (1 - head_on) * square * square * away)
 
 
 def _mirrored(spots: Spots, normal: Array, room: Room) -> Array:

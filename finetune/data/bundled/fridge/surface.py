@@ -51,7 +51,7 @@ class Surface:
         rows, columns = self.print.shape[:2]
         x = np.clip((u * columns).astype(np.int32), 0, columns - 1)
         y = np.clip((v * rows).astype(np.int32), 0, rows - 1)
-        return np.asarray(LIGHT_OF_GREY[self.print[y, x]].T)
+        return np.asarray(LIGHT_OF_GREY[np.ascontiguousarray(self.print[y, x].T)])
 
 
 def plain(colour: Colour, mirror: float = 0.04, metal: float = 0.0) -> Surface:
