@@ -27,6 +27,8 @@ format: $(STAMP)
 
 schema: $(STAMP)  ## write the published schema and the reference of recipe keys again
 	$(BIN)/deit-finetune schema > finetune/assets/recipe.schema.json
+	$(BIN)/python -m finetune.recipe.reference > recipes/README.md
+	$(BIN)/python -m finetune.metrics.reference > finetune/metrics/README.md
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

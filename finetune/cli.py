@@ -172,10 +172,14 @@ def _train(options: argparse.Namespace) -> int:
     from finetune.training import Interrupted, train
 
     try:
-        train(recipe, fallback=not options.no_fallback, resume=options.resume, overwrite=options.overwrite)
+        run = train(recipe, fallback=not options.no_fallback, resume=options.resume, overwrite=options.overwrite)
     except Interrupted as stopped:
         _complain(str(stopped))
         return INTERRUPTED
+    if os.environ.get("RANK", "0") == "0":
+        from finetune.api.summary import summary
+
+        print(summary(run))
     return OK
 
 
