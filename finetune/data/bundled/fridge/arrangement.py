@@ -82,7 +82,9 @@ def _posed(thing: Thing, scene: Scene, rng: np.random.Generator) -> Thing:
         return thing.at(Frame(turn(2, rng.uniform(-0.9, 0.9) + math.pi * int(rng.integers(2))), np.array([x, y, 0.0])))
     # A quarter turn about its own axis lays a box on one of its sides.
     own = turn(2, math.pi / 2 * int(rng.integers(4)))
-    heading = rng.uniform(-0.95, 0.95) + math.pi * int(rng.integers(2))
+    # With its top far behind its bottom, a carton would be a mere box: it leans towards the viewer rather than away.
+    lean = rng.uniform(-0.95, 0.3)
+    heading = lean if rng.random() < 0.5 else math.pi - lean
     rotation = turn(2, heading) @ turn(1, math.pi / 2) @ own
     middle = rotation @ np.array([0.0, 0.0, thing.height / 2])
     return thing.at(Frame(rotation, np.array([x - middle[0], y - middle[1], thing.radius])))
