@@ -30,9 +30,11 @@ def recipe_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the training verb was called with; nothing is trained."""
+    import finetune.api.summary
     import finetune.training
 
     calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(finetune.api.summary, "summary", lambda run: "what came out")
     monkeypatch.setattr(
         finetune.training, "train", lambda recipe, **options: calls.append({"recipe": recipe, **options})
     )

@@ -117,7 +117,7 @@ def _read(recipe: Recipe) -> tuple[Rows, dict[str, Any]]:
     if data.kind == "hub":
         from finetune.data.hub import read_hub
 
-        origin = {"kind": "hub", "root": data.name, "config": data.config, "revision": data.revision}
+        origin: dict[str, Any] = {"kind": "hub", "root": data.name, "config": data.config, "revision": data.revision}
         return read_hub(data), origin
     from finetune.data.csv_table import read_csv
     from finetune.data.folder import read_folder

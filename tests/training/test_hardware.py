@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from finetune.errors import HardwareError
+from finetune.training.hardware import Hardware, choose_hardware, has_fast_bf16
+
+
+def test_auto_takes_bf16_exactly_where_the_processor_has_it(recipe_for):
+    expected = "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
+    assert choose_hardware(recipe_for(**{"run.precision": "auto", "run.device": "cpu"})).precision == expected
+    assert has_fast_bf16("cpu") == (expected == "bf16")
+
+
+def test_fp16_on_a_cpu_is_refused_because_it_does_nothing_there(recipe_for):
+    with pytest.raises(HardwareError, match=r"run\.precision fp16 has no effect on a CPU; use auto, bf16 or fp32"):
+        choose_hardware(recipe_for(**{"run.precision": "fp16", "run.device": "cpu"}))
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"), [("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")]
+)
+def test_sharded_training_is_refused_with_the_reason(recipe_for, monkeypatch, variable, name):
+    monkeypatch.setenv(variable, "true")
+    with pytest.raises(HardwareError, match=rf"configured for {name}, which shards .* `accelerate launch --multi_gpu"):
+        choose_hardware(recipe_for())
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "wanted", "attention"),
+    [
+        ("cpu", "bf16", "auto", "eager"),
+        ("cpu", "fp32", "auto", "sdpa"),
+        ("cuda", "bf16", "auto", "sdpa"),
+        ("cuda", "bf16", "eager", "eager"),
+        ("cpu", "bf16", "sdpa", "sdpa"),
+    ],
+)
+def test_attention_is_eager_where_that_is_faster(device, precision, wanted, attention):
+    assert Hardware(device, precision, 0, 1).attention(wanted) == attention
