@@ -142,25 +142,11 @@ def _copy(url: str, file: IO[bytes]) -> tuple[str, int]:
 
 
 def _opened(url: str) -> Any:
-    scheme = urllib.parse.urlsplit(url).scheme
-    if scheme not in ("http", "https", "file"):
-        raise DataError(
-            f"data.download.url: {url!r} has {f'the scheme {scheme}:' if scheme else 'no scheme'};"
-            " expected https:, http: or file:"
-        )
-    request = urllib.request.Request(_absolute(url), headers={"User-Agent": "deit-finetune"})
+    request = urllib.request.Request(url, headers={"User-Agent": "deit-finetune"})
     try:
         return urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except (OSError, ValueError) as error:  # URLError is an OSError
         raise _unreachable(url, error) from error
-
-
-def _absolute(url: str) -> str:
-    """A file: URL may be relative to the working directory, as paths in a recipe are."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme != "file" or parts.netloc or parts.path.startswith("/"):
-        return url
-    return Path(urllib.request.url2pathname(parts.path)).absolute().as_uri()
 
 
 class _Readable(Protocol):
