@@ -109,8 +109,8 @@ def test_a_partial_download_is_never_taken_for_whole(server, own_cache):
 
 
 def test_an_address_without_the_file_says_so(server):
-    with pytest.raises(UnreachableError, match=r"data.download.url: http://.*/none.zip cannot be fetched \(HTTP 404 .*\); "
-                       "check the address, or fetch it by other means"):  # fmt: skip
+    with pytest.raises(UnreachableError, match=r"download.url: http://.*/none.zip cannot be fetched \(HTTP 404 .*\)"
+                       "; check the address, or fetch it by other means"):  # fmt: skip
         fetched_root(Download(url=f"{server[0]}/none.zip"), "x")
 
 
