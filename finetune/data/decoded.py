@@ -13,6 +13,7 @@ from finetune.data.images import ImageError, decode, pixel_count
 from finetune.data.memory import free_memory_bytes
 
 _BYTES_PER_PIXEL = 4  # Pillow stores RGB in four bytes
+_MOST_HEADERS = 5_000  # about half a second
 
 
 class DecodedImages:
@@ -28,7 +29,7 @@ class DecodedImages:
         keep_mb: Budget in MB (2**20 bytes); auto takes a quarter of the free memory, shared by the processes of a
             machine.
     Attributes:
-        all_kept: Whether all images will fit, by the sizes in their headers.
+        all_kept: Whether all images will fit, by the sizes in their headers (of 5,000 of them, where there are more).
     """
 
     def __init__(self, dataset: datasets.Dataset, keep_mb: int | Literal["auto"] = "auto") -> None:
@@ -66,11 +67,12 @@ class DecodedImages:
                 self._budget_bytes -= needed
 
     def _fits(self) -> bool:
-        """Add up headers until the budget is spent, so that a large data set is not read to its end."""
+        """Add up headers until the budget is spent; of a large data set, evenly spaced images stand for all."""
+        step = -(-len(self) // _MOST_HEADERS) or 1
         left = self._budget_bytes
-        for index in range(len(self)):
+        for index in range(0, len(self), step):
             try:
-                left -= pixel_count(self._dataset[index]["image"]) * _BYTES_PER_PIXEL
+                left -= pixel_count(self._dataset[index]["image"]) * _BYTES_PER_PIXEL * step
             except ImageError:
                 continue  # said where the image is asked for
             if left < 0:

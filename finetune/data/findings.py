@@ -48,7 +48,10 @@ class Findings:
         parts = [f"{self.source}: {_total(self.images)}", "\n".join(self._table())]
         if self.sizes:
             smallest, median, largest = (f"{width}×{height}" for width, height in self.sizes)
-            parts.append(f"sizes   smallest {smallest}, median {median}, largest {largest} pixels")
+            sizes = (
+                f"smallest {smallest}, median {median}, largest {largest}" if smallest != largest else f"all {median}"
+            )
+            parts.append(f"sizes   {sizes} pixels")
             parts[-1] += f"\nformats {', '.join(f'{look} {count}' for look, count in self.looks.items())}"
         if self.dropped:
             parts.append("\n".join([f"left out: {len(self.dropped)} images", *_bulleted(self._dropped_lines())]))

@@ -33,7 +33,15 @@ MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24 kB PNG can claim more
 FaultKind = Literal["missing", "not an image", "truncated", "too many pixels", "cannot be read"]
 Source = str | Path | bytes | Mapping[str, Any] | Image.Image
 
-_SIGNATURES = {b"\xff\xd8\xff": "a JPEG", b"\x89PNG": "a PNG", b"GIF8": "a GIF", b"RIFF": "a WebP", b"BM": "a BMP"}
+_SIGNATURES = {
+    b"\xff\xd8\xff": "a JPEG",
+    b"\x89PNG": "a PNG",
+    b"GIF8": "a GIF",
+    b"RIFF": "a WebP",
+    b"BM": "a BMP",
+    b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF",
+}
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

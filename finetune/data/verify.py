@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import PIL
 from tqdm import tqdm  # type: ignore[import-untyped]
@@ -95,22 +95,24 @@ def verify_rows(rows: Rows, place: str) -> Verified:
 
 class _Answer(NamedTuple):
     path: str
-    stamp: str
     finding: Finding
+    line: str
+    """What will be remembered; empty for a file that is not there."""
     new: bool
 
 
 class _Memory:
     """Findings by path and stamp, in a file per place: JSON lines, the first of which says what they depend on.
 
-    Processes that verify at the same time write files of their own; the last one stays.
+    Processes that verify at the same time write files of their own; the last one stays. What was found before an
+    interruption is kept.
     """
 
     def __init__(self, place: str) -> None:
         key = hashlib.blake2b(place.encode(errors="surrogateescape"), digest_size=12).hexdigest()
         self._file = cache_dir("verified") / f"{key}.jsonl"
-        self._lines = dict(self._load())
-        self._fresh: IO[str] | None = None
+        self._before = dict(self._load())
+        self._now: dict[str, str] = {}
         self._any_new = False
 
     def ask(self, rows: Rows, row: int) -> _Answer:
@@ -118,38 +120,37 @@ class _Memory:
         path = rows.paths[row]
         try:
             stamp = rows.stamp(row)
-            if path in self._lines:
-                _, known, *finding = json.loads(self._lines[path])
+            line = self._before.get(path, "")
+            if line:
+                _, known, *finding = json.loads(line)
                 if known == stamp:
-                    return _Answer(path, stamp, tuple(finding), False)
-            return _Answer(path, stamp, _examine(rows.read(row)), True)
+                    return _Answer(path, tuple(finding), line, False)
+            found = _examine(rows.read(row))
+            return _Answer(path, found, json.dumps([path, stamp, *found]) + "\n", True)
         except (FileNotFoundError, ValueError):  # ValueError: a path with a zero character
-            return _Answer(path, "", ("", "missing", "there is no such file"), False)
+            return _Answer(path, ("", "missing", "there is no such file"), "", False)
         except OSError as error:
-            return _Answer(path, "", ("", "cannot be read", str(error.strerror)), False)
+            return _Answer(path, ("", "cannot be read", str(error.strerror)), "", False)
 
     def note(self, answer: _Answer) -> None:
-        """Write down what will be remembered."""
-        if self._fresh is not None and answer.stamp:
-            self._fresh.write(json.dumps([answer.path, answer.stamp, *answer.finding]) + "\n")
+        """Remember an answer."""
+        if answer.line:
+            self._now[answer.path] = answer.line
             self._any_new |= answer.new
 
     def __enter__(self) -> _Memory:
-        try:
-            self._fresh = tempfile.NamedTemporaryFile("w", dir=self._file.parent, delete=False, encoding="ascii")
-            self._fresh.write(json.dumps(_DEPENDS_ON) + "\n")
-        except OSError as error:
-            _LOG.warning("verified images cannot be remembered in %s: %s", self._file.parent, error)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._fresh is None:
+    def __exit__(self, interrupted: type[BaseException] | None, *_: object) -> None:
+        if not self._any_new:
             return
-        self._fresh.close()
-        if kind is None and self._any_new:
-            os.replace(self._fresh.name, self._file)
-        else:
-            os.unlink(self._fresh.name)
+        lines = {**self._before, **self._now} if interrupted else self._now
+        try:
+            with tempfile.NamedTemporaryFile("w", dir=self._file.parent, delete=False, encoding="ascii") as fresh:
+                fresh.write(json.dumps(_DEPENDS_ON) + "\n" + "".join(lines.values()))
+            os.replace(fresh.name, self._file)
+        except OSError as error:
+            _LOG.warning("verified images cannot be remembered in %s: %s", self._file.parent, error)
 
     def _load(self) -> Iterator[tuple[str, str]]:
         try:

@@ -65,6 +65,10 @@ def test_of_many_images_left_out_the_first_are_named():
     assert "/x/10.jpg" not in text
 
 
+def test_images_of_one_size_say_so_once():
+    assert "sizes   all 499×666 pixels" in Findings(sizes=((499, 666),) * 3).render()
+
+
 def test_nothing_found_can_be_shown():
     assert "0 images" in Findings().render()
 

@@ -77,6 +77,26 @@ def test_nothing_is_left_behind_but_one_file_per_place(images, counted, own_cach
     assert [file.suffix for file in (own_cache / "verified").iterdir()] == [".jsonl"]
 
 
+def test_what_was_found_before_an_interruption_is_kept(images, counted, monkeypatch):
+    rows = rows_below(images(*(f"{n}.png" for n in range(6))))
+    verify_rows(rows.take([0, 1, 2]), "here")
+    monkeypatch.setattr(verify, "_PIECE", 1)
+    real = verify.Verified.add
+
+    def interrupt(self, finding):
+        real(self, finding)
+        if len(self.contents) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify.Verified, "add", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        verify_rows(rows.take([5, 4, 3, 2, 1, 0]), "here")
+    monkeypatch.setattr(verify.Verified, "add", real)
+    before = len(counted)
+    verify_rows(rows, "here")
+    assert len(counted) == before
+
+
 def test_a_cache_that_cannot_be_written_costs_only_time(images, own_cache, monkeypatch, caplog):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
