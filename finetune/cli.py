@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ exit codes:
   130  stopped by Ctrl-C before there was anything to save
 
 Every key of a recipe stands in recipes/README.md and in `deit-finetune schema`.
-On several GPUs: accelerate launch -m finetune RECIPE
+On several GPUs: accelerate launch --multi_gpu -m finetune RECIPE
 """
 
 
@@ -70,9 +71,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _complain(message: str) -> None:
-    """Print to stderr; of the processes that torchrun starts on a machine, the first speaks for all."""
+    """Print to stderr; of the processes that torchrun starts on a machine, the first speaks for all.
+
+    The others linger: torchrun ends all as soon as one fails, and the first might not have spoken yet.
+    """
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        print(f"deit-finetune: {message}", file=sys.stderr)
+        print(f"deit-finetune: {message}", file=sys.stderr, flush=True)
+    else:
+        time.sleep(5)
 
 
 # ---------------------------------------------------------------- words to options
@@ -157,7 +163,13 @@ def _predict_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN", help="run folder")
     verb.add_argument("images", metavar="IMAGE", nargs="+", help="image file")
     verb.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16 is faster, 5e-4 less exact")
-    verb.add_argument("--top-k", metavar="K", type=int, help="print the K most probable classes only")
+    verb.add_argument("--top-k", metavar="K", type=_count, help="print the K most probable classes only")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1 up")
+    return int(text)
 
 
 def _no_options(verb: argparse.ArgumentParser) -> None:
@@ -190,10 +202,11 @@ def _check(options: argparse.Namespace) -> int:
     reached = reach(recipe, strict=options.no_fallback, checkpoint=False)
     if reached.notice:
         print(reached.notice, file=sys.stderr)
-    from finetune.data import load_splits
+    from finetune.data.load import check_data
 
-    print(load_splits(reached.recipe).findings.render())
-    return OK
+    findings = check_data(reached.recipe)
+    print(findings.render())
+    return USERS_MISTAKE if findings.faults else OK
 
 
 def _init(options: argparse.Namespace) -> int:

@@ -258,3 +258,32 @@ def test_under_torchrun_a_mistake_is_said_once(tmp_path):
     result = subprocess.run(call, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert result.returncode != 0
     assert result.stderr.count("deit-finetune: nothing.yaml: no such file") == 1
+
+
+def test_check_counts_what_is_there_also_where_there_are_faults(capsys, tmp_path, image_folder):
+    import shutil
+
+    images = tmp_path / "images"
+    shutil.copytree(image_folder, images)
+    (images / "circle" / "broken.png").write_bytes(b"no image")
+    recipe = tmp_path / "checked.yaml"
+    recipe.write_text(f"task: multiclass\ndata: {{kind: folder, root: {images}}}\n")
+    assert main(["check", str(recipe)]) == USERS_MISTAKE
+    shown = capsys.readouterr().out
+    assert "circle" in shown
+    assert "1 of 25 images cannot be read" in shown
+
+
+def test_a_top_k_that_is_no_count_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["predict", "runs/x", "a.jpg", "--top-k", "-1"])
+    assert "expected a whole number from 1 up" in capsys.readouterr().err
+
+
+def test_an_optimizer_that_cannot_work_here_is_refused_at_once():
+    from finetune.errors import RecipeError
+    from finetune.recipe import load_recipe
+
+    plain = {"task": "multiclass", "data": {"kind": "folder", "root": "x"}, "optim": {"optimizer": "galore_adamw"}}
+    with pytest.raises(RecipeError, match=r"optim\.optimizer: found 'galore_adamw', which has no place here"):
+        load_recipe(plain)

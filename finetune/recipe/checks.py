@@ -27,6 +27,9 @@ _TRAINER_NAMES = (
 TRAINER_OPTIMIZERS = tuple(_TRAINER_NAMES.split())
 """What transformers' Trainer names, written out because importing it takes seconds; a test compares the two."""
 
+UNSUITED = ("galore", "apollo", "lomo", "adalomo")
+"""How the names of optimisers begin that the Trainer knows and that cannot work here."""
+
 
 def _labels_per_image(task: str, kind: str) -> Found:
     if task == "multilabel" and kind == "folder":
@@ -78,7 +81,10 @@ def _pieces(pieces: int, batch_size: int) -> Found:
 
 def _optimizer(name: str) -> Found:
     known = dict.fromkeys((*OPTIMIZERS, *TRAINER_OPTIMIZERS))
-    if name not in known:
+    if name.startswith(UNSUITED):
+        why = "it needs a list of target modules or a training loop of its own, which is made for language models"
+        yield "optim.optimizer", f"found {name!r}, which has no place here: {why}; take adamw, sgd or adafactor"
+    elif name not in known:
         expected = "expected adamw, sgd, adafactor or a name that transformers' Trainer knows"
         yield "optim.optimizer", f"found {name!r}, {expected}{did_you_mean(name.lower(), known)}"
 

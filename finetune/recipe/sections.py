@@ -242,7 +242,7 @@ class Optim(Section):
     accumulation_steps: Count = 1
     """Pieces that a process works its share of a batch through in: less memory, same result."""
     find_batch_size: bool = False
-    """After running out of memory, double accumulation_steps and start again; the batch size stays."""
+    """After running out of memory, double accumulation_steps and start again with the same batch; one process."""
     learning_rate: Positive = 5e-5
     """Peak learning rate."""
     schedule: Literal["cosine", "linear", "cosine_with_restarts", "polynomial", "constant", "inverse_sqrt"] = "cosine"
@@ -287,7 +287,7 @@ class Evaluate(Section):
     every_steps: Count | None = None
     """Steps between evaluations, for every: steps."""
     batch_size: Count | None = None
-    """Images per forward pass and process; by default twice the training pass's, at least 32."""
+    """Images per forward pass and process; by default 16 on a CPU, 64 on a GPU."""
     best_metric: str | None = None
     """Validation metric that picks the saved model; by default accuracy (multiclass) or mAP (multilabel)."""
     patience: Count | None = None

@@ -24,19 +24,20 @@ class MarkCheckpoints(TrainerCallback):
 class KeepHistory(TrainerCallback):
     """Append ``{"step", "epoch", "train_loss", "learning_rate", "precision", "validation": {…}}`` to history.jsonl.
 
-    ``train_loss`` is the mean since the last log; the loss is logged before each evaluation too.
+    ``train_loss`` is the mean since the last log. The loss is logged before each evaluation too, and before each
+    checkpoint: one that is no number stops the run before it is saved.
     """
 
     def __init__(self, folder: RunFolder, precision: str) -> None:
         self.folder, self.precision = folder, precision
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        control.should_log |= control.should_evaluate
+        control.should_log |= control.should_evaluate or control.should_save
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        control.should_log |= control.should_evaluate
+        control.should_log |= control.should_evaluate or control.should_save
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if not state.is_world_process_zero:

@@ -50,9 +50,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _what_to_set(recipe: Recipe, steps: int, processes: int) -> str:
     batch, piece = recipe.optim.batch_size, -(-recipe.optim.batch_size // (steps * processes))
-    finder = "optim.find_batch_size: true does that by itself" if processes == 1 else "in every process alike"
     return (
         f"out of memory with {piece} images in a forward pass; set optim.accumulation_steps: {2 * steps} "
-        f"(the batch stays {batch}; {finder}), model.activation_checkpointing: true, "
-        "a smaller model.image_size_px, or run.precision: bf16"
+        f"(the batch stays {batch}; with one process, optim.find_batch_size: true does that by itself), "
+        "model.activation_checkpointing: true, a smaller model.image_size_px, or run.precision: bf16"
     )

@@ -56,6 +56,20 @@ class ClassifierTrainer(Trainer):
         super().__init__(model=model, args=args, callbacks=callbacks, eval_dataset=[] if measure else None)
         self.remove_callback(PrinterCallback)
 
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """The schedule that the arguments name.
+
+        Raises:
+            RecipeError: the schedule does not know an argument.
+        """
+        try:
+            return super().create_scheduler(num_training_steps, optimizer)
+        except (TypeError, ValueError) as error:
+            name = getattr(self.args.lr_scheduler_type, "value", self.args.lr_scheduler_type)
+            raise RecipeError([f"optim.schedule_args: {name} was refused its arguments: {error}"]) from error
+
     @property
     def classifier(self) -> PreTrainedModel:
         """The model itself, whatever it is wrapped in for several processes."""
@@ -72,7 +86,7 @@ class ClassifierTrainer(Trainer):
         Raises:
             RecipeError: the optimiser lacks a package or does not know an argument.
         """
-        name = str(self.args.optim)
+        name = getattr(self.args.optim, "value", self.args.optim)
         try:
             cls, kwargs = self.get_optimizer_cls_and_kwargs(self.args, self.classifier)
             self.optimizer_cls_and_kwargs = cls, {**kwargs, **self.optimizer_args}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -23,23 +22,29 @@ class FirstGradients(TrainerCallback):
 
 
 @pytest.fixture
-def work_for(tmp_path: Path) -> Callable[..., Any]:
+def work_for() -> Iterator[Callable[..., Any]]:
     """``work_for(recipe)``: everything a run has before it trains."""
     from rich.console import Console
 
     from finetune.data import load_splits
     from finetune.model import choose_task
+    from finetune.run_folder.claim import release
     from finetune.training.hardware import choose_hardware
     from finetune.training.record import Phases
     from finetune.training.resuming import open_folder, plan_run
     from finetune.training.runner import Work
 
+    folders = []
+
     def make(recipe: Any) -> Any:
         plan = plan_run(recipe, fallback=False, resume=False)
         folder, quiet = open_folder(plan, overwrite=False), Console(quiet=True)
+        folders.append(folder)
         return Work(plan, folder, choose_hardware(recipe), load_splits(recipe), choose_task(recipe), quiet, Phases())
 
-    return make
+    yield make
+    for folder in folders:
+        release(folder.path)
 
 
 @pytest.fixture

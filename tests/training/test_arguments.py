@@ -34,6 +34,7 @@ def arguments_for(recipe_for, tmp_path):
         ("optim.weight_decay", 0.05, "weight_decay", 0.05),
         ("optim.max_grad_norm", 0.5, "max_grad_norm", 0.5),
         ("run.seed", 3, "seed", 3),
+        ("run.deterministic", True, "full_determinism", True),
         ("run.keep_checkpoints", 5, "save_total_limit", 5),
         ("run.log_every_steps", 3, "logging_steps", 3),
         ("model.activation_checkpointing", True, "activation_checkpointing", True),

@@ -133,7 +133,21 @@ def test_an_argument_that_the_optimiser_does_not_know_is_named(recipe_for, train
         trainer.create_optimizer()
 
 
+def test_an_argument_that_the_schedule_does_not_know_is_named(recipe_for, trainer_for):
+    trainer = trainer_for(recipe_for(**{"optim.schedule_args": {"cycles": 2}}))
+    with pytest.raises(RecipeError, match=r"optim\.schedule_args: cosine was refused its arguments: .*cycles"):
+        trainer.train()
+
+
 # ---------------------------------------------------------------- a loss that is not a number
+
+
+def test_weights_that_are_no_numbers_are_not_saved_even_between_logs(recipe_for, trainer_for, tmp_path):
+    trainer = trainer_for(recipe_for(**{"evaluate.every": "never", "run.log_every_steps": 500}))
+    torch.nn.init.constant_(trainer.model.classifier.weight, float("nan"))
+    with pytest.raises(TrainingError, match="the loss is nan"):
+        trainer.train()
+    assert not list(tmp_path.rglob("checkpoint-*"))
 
 
 def test_a_loss_that_is_not_a_number_stops_with_advice(recipe_for, trainer_for):

@@ -54,7 +54,7 @@ TRAINING_ARGUMENTS = table(
         "neftune_noise_alpha": _LANGUAGE,
         "torch_empty_cache_steps": "| a batch is always of one size, so the cache does not fragment",
         # logging
-        "logging_strategy": "run.log_every_steps | always by steps; history.jsonl has a line per evaluation",
+        "logging_strategy": "run.log_every_steps | by steps, and before each evaluation and checkpoint",
         "logging_steps": "run.log_every_steps",
         "logging_first_step": "| the bar shows the first step",
         "log_on_each_node": "| one process writes and prints",
@@ -92,7 +92,7 @@ TRAINING_ARGUMENTS = table(
         "enable_jit_checkpoint": "| always: SIGTERM and Ctrl-C finish the step, save, and exit with 75",
         "resume_from_checkpoint": "| the command line's --resume, which picks the last complete checkpoint",
         "ignore_data_skip": "| a resumed run sees exactly the images that were left",
-        "restore_callback_states_from_checkpoint": "| always, for patience and max_minutes",
+        "restore_callback_states_from_checkpoint": "| patience is read from the log, max_minutes counts anew",
         "push_to_hub": _NO_HUB,
         "hub_token": _NO_HUB,
         "hub_private_repo": _NO_HUB,
@@ -132,7 +132,7 @@ TRAINING_ARGUMENTS = table(
         "length_column_name": _LANGUAGE,
         # the rest
         "debug": "| PyTorch's own switches do it",
-        "skip_memory_metrics": "| the run's record has seconds and memory",
+        "skip_memory_metrics": "| the run's record has the seconds of each phase; memory is not measured",
         "do_train": _SCRIPT,
         "do_eval": _SCRIPT,
         "do_predict": _SCRIPT,
