@@ -58,7 +58,7 @@ class _Data(Section):
     split: Split = Split()
     """Fractions and seed of the split."""
     on_bad_image: Literal["fail", "drop"] = "fail"
-    """An image that cannot be read stops the run, or is left out and listed in the run."""
+    """An image that cannot be read, or that two given splits share, stops the run, or is left out and listed in it."""
     keep_decoded_mb: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Memory in MB for keeping decoded images between epochs; auto takes up to a quarter of what is free."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -50,11 +50,10 @@ class ShowProgress(TrainerCallback):
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("epoch {task.fields[epoch]}"),
-                BarColumn(bar_width=None),
-                TextColumn("{task.completed}/{task.total}  {task.fields[status]}"),
-                TimeElapsedColumn(),
+                BarColumn(bar_width=10),
+                TextColumn("{task.completed}/{task.total} {task.fields[status]}"),
+                TimeRemainingColumn(compact=True),
                 TextColumn("left"),
-                TimeRemainingColumn(),
                 console=self.console,
                 transient=True,
             )
@@ -116,7 +115,7 @@ class ShowProgress(TrainerCallback):
         return {"epoch": f"{state.epoch or 0:.1f}/{state.num_train_epochs}", "status": self._status()}
 
     def _status(self) -> str:
-        return f"loss {self._loss}  lr {self._learning_rate}  {self.speed:.0f} images/s"
+        return f"loss {self._loss} lr {self._learning_rate} {self.speed:.0f} images/s"
 
     def _print(self, what: object) -> None:
         (self._bar.console if self._bar is not None else self.console).print(what)
