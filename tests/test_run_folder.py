@@ -173,8 +173,11 @@ def test_a_killed_run_is_resumed_at_once(tmp_path, training):
 
 def test_a_run_that_this_process_gave_up_can_be_resumed_by_another(tmp_path):
     RunFolder.create(tmp_path, "fridge").update_record({"status": "interrupted"})
-    program = "import sys; from finetune.run_folder import RunFolder; RunFolder.find_interrupted(sys.argv[1], 'fridge')"
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    program = (
+        "import sys; from finetune.run_folder import RunFolder; print(RunFolder.find_interrupted(*sys.argv[1:]).path)"
+    )
+    call = [sys.executable, "-c", program, str(tmp_path), "fridge"]
+    assert subprocess.run(call, check=True, capture_output=True, text=True).stdout == f"{tmp_path / 'fridge'}\n"
 
 
 # ---------------------------------------------------------------- opening

@@ -87,7 +87,7 @@ def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
     ],
 )
 def test_what_does_not_contradict_itself_is_accepted(smallest, overrides: dict[str, Any]):
-    load_recipe(smallest, overrides)
+    assert load_recipe(smallest, overrides) != load_recipe(smallest)
 
 
 def test_a_contradiction_is_reported_beside_faults_of_other_keys_of_its_section(smallest):
