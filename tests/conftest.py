@@ -94,7 +94,7 @@ def recipe_for(tiny_vit: Path, image_folder: Path, tmp_path: Path) -> Callable[.
             "task": "multiclass",
             "data": {"kind": "folder", "root": str(image_folder), "split": {"validation": 0.25}},
             "model": {"checkpoint": str(tiny_vit)},
-            "optim": {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3},
+            "optim": {"preset": "plain", "epochs": 2, "batch_size": 8, "learning_rate": 1e-3},
             "run": {"root": str(tmp_path / "runs"), "name": "tiny", "precision": "fp32", "tracking": []},
         }
         return load_recipe(plain, overrides)

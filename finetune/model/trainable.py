@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -12,6 +12,8 @@ from finetune.model.head import head_names
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from finetune.recipe.sections import Model
 
 SPARED = ("cls_token", "distillation_token", "mask_token", "register_tokens")
 POSITIONS = ("position_embedding", "relative_position_bias", "pos_embed")
@@ -27,7 +29,7 @@ def no_decay_parameter_names(model: nn.Module) -> set[str]:
     return {name for name, parameter in model.named_parameters() if parameter.ndim <= 1 or _is_spared(name)}
 
 
-def set_trainable(model: PreTrainedModel, train: Literal["all", "head"]) -> None:
+def set_trainable(model: PreTrainedModel, choice: Model) -> None:
     """Let everything learn, or the head alone (both heads of a distilled model).
 
     What no logit depends on, such as DINOv2's mask token, never learns: several processes that share a batch
@@ -35,7 +37,7 @@ def set_trainable(model: PreTrainedModel, train: Literal["all", "head"]) -> None
     """
     head, idle = head_names(model), idle_parameter_names(model)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name not in idle and (train == "all" or name in head))
+        parameter.requires_grad_(name not in idle and (choice.train == "all" or name in head))
 
 
 def idle_parameter_names(model: PreTrainedModel) -> set[str]:

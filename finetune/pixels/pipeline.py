@@ -100,10 +100,10 @@ class PixelPipeline:
         """Scale and normalise on the batch's own device.
 
         Args:
-            batch: (N, 3, H, W) uint8.
+            batch: (N, 3, H, W) uint8, or floating point in [0, 1].
             dtype: What comes out, float32 by default; the arithmetic is float32.
         Returns:
-            (N, 3, H, W), bit-equal to the image processor's in float32.
+            (N, 3, H, W), for uint8 bit-equal to the image processor's in float32.
         """
         import torch
 
@@ -111,8 +111,8 @@ class PixelPipeline:
         def channels(values: tuple[float, ...]) -> torch.Tensor:
             return torch.tensor(values, dtype=torch.float32, device=batch.device).view(1, -1, 1, 1)
 
-        pixels = batch.to(torch.float32).div_(channels((255.0,)))
-        return pixels.sub_(channels(self.mean)).div_(channels(self.std)).to(dtype or torch.float32)
+        pixels = batch.float() if batch.is_floating_point() else batch.to(torch.float32).div_(channels((255.0,)))
+        return pixels.sub(channels(self.mean)).div_(channels(self.std)).to(dtype or torch.float32)
 
     def resized_for(self, size_px: int) -> PixelPipeline:
         """The same pipeline for another input size, with the same share of the image cropped away.

@@ -11,7 +11,7 @@ from PIL import Image
 from finetune.pixels.pipeline import FILTERS, PixelPipeline, channels_first
 
 if TYPE_CHECKING:
-    from finetune.recipe.sections import Augment
+    from finetune.pixels.augmentation import Augmentation
 
 TRIES = 10
 # Large crops are first averaged to at least this many times the target: a third of the time for 64 px out of a
@@ -29,8 +29,8 @@ class TrainingCrop:
         ten tries and the central fallback that every common implementation has.
     """
 
-    def __init__(self, augment: Augment, pixels: PixelPipeline) -> None:
-        self.augment = augment
+    def __init__(self, augmentation: Augmentation, pixels: PixelPipeline) -> None:
+        self.augmentation = augmentation
         self.pixels = pixels
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> np.ndarray:
@@ -45,16 +45,16 @@ class TrainingCrop:
         draws = rng.random((TRIES, 4))
         flips = rng.random(2)
         cropped = self._crop(image, draws)
-        if flips[0] < self.augment.horizontal_flip:
+        if flips[0] < self.augmentation.horizontal_flip:
             cropped = cropped[:, :, ::-1]
-        if flips[1] < self.augment.vertical_flip:
+        if flips[1] < self.augmentation.vertical_flip:
             cropped = cropped[:, ::-1]
         return np.ascontiguousarray(cropped)
 
     def _crop(self, image: Image.Image, draws: np.ndarray) -> np.ndarray:
-        if self.augment.crop_scale is None:
+        if self.augmentation.crop_scale is None:
             return self.pixels.to_uint8(image)
-        box = crop_box(image.width, image.height, self.augment.crop_scale, self.augment.crop_ratio, draws)
+        box = crop_box(image.width, image.height, self.augmentation.crop_scale, self.augmentation.crop_ratio, draws)
         size = (self.pixels.size_px, self.pixels.size_px)
         kernel = FILTERS[self.pixels.interpolation]
         gap = None if kernel == Image.Resampling.NEAREST else REDUCING_GAP

@@ -62,7 +62,7 @@ def _without_evaluations(every: str, best_metric: str | None, patience: int | No
             yield key, f"found {value}, {why}; write every: epoch, or null here"
 
 
-def _warmup(steps: int | None, fraction: float, max_steps: int | None) -> Found:
+def _warmup(steps: int | None, fraction: float | None, max_steps: int | None) -> Found:
     if steps and fraction:
         yield "optim.warmup_steps", f"found {steps}, but warmup_fraction is {fraction}; write one of the two"
     if steps and max_steps and steps >= max_steps:
@@ -70,8 +70,8 @@ def _warmup(steps: int | None, fraction: float, max_steps: int | None) -> Found:
         yield "optim.warmup_steps", f"found {steps}, {why}; expected fewer"
 
 
-def _pieces(pieces: int, batch_size: int) -> Found:
-    if pieces > batch_size:
+def _pieces(pieces: int, batch_size: int | None) -> Found:
+    if batch_size is not None and pieces > batch_size:
         yield (
             "optim.accumulation_steps",
             f"found {pieces}, but a batch of {batch_size} cannot be cut into more than {batch_size} pieces; "
@@ -79,7 +79,9 @@ def _pieces(pieces: int, batch_size: int) -> Found:
         )
 
 
-def _optimizer(name: str) -> Found:
+def _optimizer(name: str | None) -> Found:
+    if name is None:
+        return
     known = dict.fromkeys((*OPTIMIZERS, *TRAINER_OPTIMIZERS))
     if name.startswith(UNSUITED):
         why = "it needs a list of target modules or a training loop of its own, which is made for language models"
@@ -99,6 +101,45 @@ def _image_size(size_px: int | None, preprocessing: Any) -> Found:
         yield "model.image_size_px", f"found {size_px}, {why}; write the same in both"
 
 
+def _loss_fits_task(kind: str, pos_weight: Any, task: str) -> Found:
+    if task == "multiclass" and kind == "asymmetric":
+        why = "but it weighs present against absent labels, and with task multiclass one is always present"
+        yield "loss.kind", f"found asymmetric, {why}; write cross_entropy, binary_cross_entropy or focal"
+    if task == "multilabel" and kind == "cross_entropy":
+        why = "but a softmax lets labels compete, and with task multilabel several may be present"
+        yield "loss.kind", f"found cross_entropy, {why}; write binary_cross_entropy, focal or asymmetric"
+    if task == "multiclass" and pos_weight is not None:
+        why = "but with task multiclass one label is always present"
+        yield "loss.pos_weight", f"found {pos_weight}, {why}; write class_weights"
+
+
+def _what_learns(train: str, layer_decay: float | None, unfreeze: float | None) -> Found:
+    if layer_decay is not None and train not in ("all", "last_n_blocks"):
+        yield "optim.layer_decay", f"found {layer_decay}, but with model.train {train} no block learns; write null here"
+    if unfreeze is not None and train != "all":
+        why = f"but model.train is {train}, which says what learns from first to last"
+        yield "optim.unfreeze_every_epochs", f"found {unfreeze}, {why}; write train: all, or null here"
+
+
+def _drawn_weights(weights: str, head: str) -> Found:
+    if weights == "random" and head != "new":
+        yield "model.head", f"found {head}, but with model.weights random there is no head to take; write head: new"
+
+
+def _probe(train: str, head: str, distill: Any, ema_decay: float | None) -> Found:
+    if train != "probe":
+        return
+    if head != "new":
+        yield "model.head", f"found {head}, but with model.train probe a solver fits the head; write head: new"
+    if distill is not None:
+        yield "distill", "a probe is fitted on the labels alone; write distill: null, or train: head"
+    if ema_decay is not None:
+        yield (
+            "optim.ema_decay",
+            f"found {ema_decay}, but a probe takes no steps that could be averaged; write null here",
+        )
+
+
 CHECKS: dict[Callable[..., Found], tuple[str, ...]] = {
     _labels_per_image: ("task", "data.kind"),
     _best_metric: ("evaluate.best_metric", "task", "evaluate.top_k"),
@@ -107,6 +148,10 @@ CHECKS: dict[Callable[..., Found], tuple[str, ...]] = {
     _warmup: ("optim.warmup_steps", "optim.warmup_fraction", "optim.max_steps"),
     _pieces: ("optim.accumulation_steps", "optim.batch_size"),
     _optimizer: ("optim.optimizer",),
+    _loss_fits_task: ("loss.kind", "loss.pos_weight", "task"),
+    _what_learns: ("model.train", "optim.layer_decay", "optim.unfreeze_every_epochs"),
+    _drawn_weights: ("model.weights", "model.head"),
+    _probe: ("model.train", "model.head", "distill", "optim.ema_decay"),
     _image_size: ("model.image_size_px", "model.preprocessing"),
 }
 """Each check and the keys whose values it takes. It is left out where one of them has a fault of its own."""

@@ -85,9 +85,10 @@ def _below(annotation: Any, part: PathPart, kind: str | None) -> Any | None:
 
 
 def kind_of(section: type[Section]) -> str | None:
-    """The ``kind`` that a data section stands for."""
+    """The ``kind`` that a data section stands for; None for a section that is chosen otherwise."""
     field = section.model_fields.get("kind")
-    return str(get_args(field.annotation)[0]) if field is not None else None
+    kinds = get_args(field.annotation) if field is not None else ()
+    return str(kinds[0]) if len(kinds) == 1 else None
 
 
 @cache

@@ -30,8 +30,8 @@ def load_recipe(source: Source, overrides: Mapping[str, Any] | None = None) -> R
     Raises:
         RecipeError: whatever is wrong, all of it, each with its dotted path.
 
-    >>> load_recipe({"task": "multiclass", "data": {"kind": "folder", "root": "photos"}}).optim.epochs
-    15.0
+    >>> load_recipe({"task": "multiclass", "data": {"kind": "folder", "root": "photos"}}).evaluate.top_k
+    5
     >>> load_recipe({"task": "multiclass", "data": {"kind": "folder", "root": "photos"}, "optim": {"epoch": 3}})
     Traceback (most recent call last):
     finetune.errors.RecipeError: recipe: optim.epoch: unknown key; did you mean epochs?

@@ -106,12 +106,12 @@ def _blocks() -> Iterator[str]:
 
 
 def _section(name: str, field: FieldInfo) -> Iterator[str]:
-    annotation = annotation_of(field)
     if name == "data":
         yield from _data()
-    elif is_section(annotation):
+    elif name != "offline" and _inner_sections(field):
+        (section,) = _inner_sections(field)
         yield f"{field.description}\n"
-        yield from _table(bare(annotation)[0].model_fields)
+        yield from _table(section.model_fields)
     elif name == "offline":
         yield OVERRIDES
     else:

@@ -46,6 +46,20 @@ class Split(Section):
     """Fraction held out for test, where the data brings no test split."""
     seed: int = 42
     """The same files and seed give the same split on every machine."""
+    folds: Annotated[int, Field(ge=2)] | None = None
+    """Cut all images into this many folds of equal shares instead; one of them is the test split."""
+    fold: Count | None = None
+    """Which fold is the test split, from 1; validation is then a fraction of the others."""
+
+    @model_validator(mode="after")
+    def _fold_is_one_of_the_folds(self) -> Split:
+        if (self.folds is None) != (self.fold is None):
+            raise ValueError("folds and fold go together; write both, or neither")
+        if self.folds is not None and self.fold is not None and self.fold > self.folds:
+            raise ValueError(f"fold {self.fold} is none of the folds 1 to {self.folds}")
+        if self.folds is not None and self.test:
+            raise ValueError(f"test {self.test} has no place beside folds, which give the test split; write test: 0.0")
+        return self
 
     @model_validator(mode="after")
     def _leaves_training_images(self) -> Split:
@@ -57,6 +71,9 @@ class Split(Section):
 class _Data(Section):
     split: Split = Split()
     """Fractions and seed of the split."""
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    """shuffled: every training image once an epoch; balanced: drawn with replacement, so that all classes come
+    equally often."""
     on_bad_image: Literal["fail", "drop"] = "fail"
     """An image that cannot be read, or that two given splits share, stops the run, or is left out and listed in it."""
     keep_decoded_mb: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
@@ -178,6 +195,28 @@ class Preprocessing(Section):
         return self
 
 
+class Lora(Section):
+    """Low-rank adapters beside frozen layers, merged into an ordinary model at the end (Hu et al., 2021)."""
+
+    rank: Count = 8
+    """Rank of the two factors."""
+    alpha: Positive = 16.0
+    """The product of the factors is scaled by alpha / rank."""
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Dropout before the first factor."""
+    targets: list[Text] = ["q_proj", "v_proj"]
+    """Names of the linear layers that get adapters, as the model's modules end; or [all-linear]."""
+
+
+class Probe(Section):
+    """How the linear head on frozen features is fitted."""
+
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Folds of the training images by which the strength of regularisation is chosen."""
+    strengths: Count = 10
+    """Strengths of regularisation that are tried, evenly on a logarithmic scale."""
+
+
 class Model(Section):
     """Where training starts from."""
 
@@ -185,6 +224,8 @@ class Model(Section):
     """Name on the Hub, a local folder (a run folder too), or ``bundled:NAME``."""
     revision: str | None = None
     """Branch, tag or commit on the Hub."""
+    weights: Literal["pretrained", "random"] = "pretrained"
+    """pretrained: the checkpoint's; random: its architecture with weights drawn anew, seeded by run.seed."""
     image_size_px: Count | None = None
     """Side of the model's input in pixels; another than the checkpoint's resamples its position embeddings."""
     preprocessing: Literal["auto", "card", "checkpoint"] | Preprocessing = "auto"
@@ -193,8 +234,18 @@ class Model(Section):
     head: Literal["new", "keep", "extend"] = "new"
     """new: drawn anew; keep: the checkpoint's, whose classes must be the data's; extend: keep the rows of the
     classes that both know by name and draw the others."""
-    train: Literal["all", "head"] = "all"
-    """Which parameters learn."""
+    train: Literal["all", "head", "last_n_blocks", "lora", "probe"] = "all"
+    """What learns: all; the head; the last train_blocks blocks with what follows them; adapters (lora) and the head;
+    or probe: a linear head that a solver fits on features which are computed once."""
+    train_blocks: Count = 2
+    """How many blocks learn, for train: last_n_blocks."""
+    lora: Lora = Lora()
+    """Adapters, for train: lora."""
+    probe: Probe = Probe()
+    """The fit, for train: probe."""
+    drop_path: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Stochastic depth: probability with which the last block's branches are skipped for an image; it rises
+    evenly from 0 at the first block."""
     attention: Literal["auto", "eager", "sdpa"] = "auto"
     """Attention implementation; auto takes eager for bf16 on a CPU, where it is faster, else sdpa."""
     activation_checkpointing: bool = False
@@ -207,22 +258,53 @@ class Model(Section):
 
 
 class Augment(Section):
-    """How training images are varied. Evaluation never is."""
+    """How training images are varied. Evaluation never is. A key that is null is as the preset has it."""
 
-    crop_scale: tuple[Fraction, Fraction] | None = (0.35, 1.0)
-    """Area of the random crop as a share of the image; null trains on the evaluation crop."""
+    preset: Literal["none", "light", "deit", "three_augment"] = "light"
+    """none: the evaluation crop; light: crops and mirroring; deit: DeiT's own; three_augment: DeiT III's."""
+    crop_scale: tuple[Fraction, Fraction] | Literal["evaluation"] | None = None
+    """Area of the random crop as a share of the image; evaluation trains on the evaluation crop."""
     crop_ratio: tuple[Positive, Positive] = (0.75, 1.3333333333333333)
     """Width over height of the random crop."""
-    horizontal_flip: Fraction = 0.5
+    horizontal_flip: Fraction | None = None
     """Probability of mirroring left and right."""
     vertical_flip: Fraction = 0.0
     """Probability of mirroring top and bottom."""
+    color_jitter: Fraction | None = None
+    """Strength s: brightness, contrast and saturation are each multiplied by a factor from 1 - s to 1 + s."""
+    rand_augment_operations: Annotated[int, Field(ge=0)] | None = None
+    """RandAugment: operations an image may get one after the other, each drawn anew; 0 switches it off."""
+    rand_augment_magnitude: Annotated[float, Field(ge=0.0, le=10.0)] = 9.0
+    """Mean strength of an operation, from 0 to 10."""
+    rand_augment_magnitude_std: NonNegative = 0.5
+    """Standard deviation of the strength."""
+    rand_augment_increasing: bool = True
+    """Whether a higher magnitude is the stronger one for every operation."""
+    rand_augment_probability: Fraction = 0.5
+    """Probability that a drawn operation is applied."""
+    three_augment: Fraction | None = None
+    """Probability that an image is made grey, solarised or blurred, one of the three."""
+    erasing: Fraction | None = None
+    """Probability that a rectangle is replaced by noise."""
+    erasing_area: tuple[Fraction, Fraction] = (0.02, 0.3333333333333333)
+    """Area of the rectangle as a share of the image."""
+    mixup_alpha: NonNegative | None = None
+    """Two images and their labels are blended in proportions drawn from Beta(alpha, alpha); 0 switches it off."""
+    cutmix_alpha: NonNegative | None = None
+    """A rectangle is replaced by another image's, its area drawn from Beta(alpha, alpha); 0 switches it off."""
+    mix_probability: Fraction = 1.0
+    """Probability that a batch is mixed at all, where mixup or cutmix is on."""
+    cutmix_share: Fraction = 0.5
+    """Share of the mixed batches that get cutmix, where both are on."""
+    repeats: Count | None = None
+    """Repeated augmentation: how often an image comes in an epoch, each time varied anew; an epoch keeps its length,
+    so it holds fewer different images."""
 
     @model_validator(mode="after")
     def _ranges_rise(self) -> Augment:
-        for name in ("crop_scale", "crop_ratio"):
+        for name in ("crop_scale", "crop_ratio", "erasing_area"):
             bounds = getattr(self, name)
-            if bounds is not None and not 0 < bounds[0] <= bounds[1]:
+            if isinstance(bounds, tuple) and not 0 < bounds[0] <= bounds[1]:
                 raise ValueError(f"{name} {list(bounds)} must be [low, high] with 0 < low <= high")
         return self
 
@@ -231,29 +313,42 @@ class Augment(Section):
 
 
 class Optim(Section):
-    """How the weights move."""
+    """How the weights move. A key that is null is as the preset has it; the run's record says what was chosen."""
 
-    epochs: Positive = 15.0
+    preset: Literal["auto", "plain", "azure", "deit", "deit_384", "deit_transfer"] = "auto"
+    """auto: by what is trained and how many images there are; plain: 15 epochs of 5e-5; azure: its component's;
+    deit: from random weights, as DeiT was; deit_384: its fine-tuning at 384 px; deit_transfer: its transfer to
+    CIFAR and the like."""
+    epochs: Positive | None = None
     """Passes over the training images; a fraction is allowed."""
     max_steps: Count | None = None
     """Optimiser steps; when given, epochs is not used."""
-    batch_size: Count = 16
+    batch_size: Count | None = None
     """Images per optimiser step, over all processes and accumulation steps together."""
     accumulation_steps: Count = 1
     """Pieces that a process works its share of a batch through in: less memory, same result."""
     find_batch_size: bool = False
     """After running out of memory, double accumulation_steps and start again with the same batch; one process."""
-    learning_rate: Positive = 5e-5
+    learning_rate: Positive | None = None
     """Peak learning rate."""
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Each block below the head learns at this multiple of the rate of the block above it."""
+    head_multiplier: Positive = 1.0
+    """The head learns at this multiple of the learning rate."""
+    unfreeze_every_epochs: Positive | None = None
+    """Gradual unfreezing: the head learns alone at first, and after each such span one block more, from the last
+    down."""
+    ema_decay: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    """Keep a running average of the weights; it is scored beside the weights themselves, and the better is saved."""
     schedule: Literal["cosine", "linear", "cosine_with_restarts", "polynomial", "constant", "inverse_sqrt"] = "cosine"
     """Course of the learning rate after the warm-up."""
     schedule_args: dict[str, Any] = {}
     """Further arguments of the schedule, such as {num_cycles: 2} or {power: 2.0}."""
-    warmup_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    warmup_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] | None = None
     """Share of all steps over which the learning rate rises from 0."""
     warmup_steps: Count | None = None
     """Steps over which it rises, instead of a share."""
-    optimizer: Text = "adamw"
+    optimizer: Text | None = None
     """adamw (fused), sgd, adafactor, or any name that transformers' Trainer knows."""
     optimizer_args: dict[str, Any] = {}
     """Further arguments of the optimiser, by its own names."""
@@ -263,17 +358,48 @@ class Optim(Section):
     """AdamW's guard against division by zero."""
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
     """Momentum of sgd."""
-    weight_decay: NonNegative = 0.0
+    weight_decay: NonNegative | None = None
     """Not applied to biases, norms, class and distillation tokens and position embeddings."""
     max_grad_norm: NonNegative = 1.0
     """Gradients are clipped to this norm; 0 switches clipping off."""
 
 
 class Loss(Section):
-    """What training minimises: cross-entropy (multiclass) or binary cross-entropy (multilabel)."""
+    """What training minimises."""
 
+    kind: Literal["auto", "cross_entropy", "binary_cross_entropy", "focal", "asymmetric"] = "auto"
+    """auto: cross_entropy (multiclass) or binary_cross_entropy (multilabel); binary_cross_entropy for multiclass is
+    DeiT III's; asymmetric is for multilabel."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of the target that is spread evenly: over the classes (multiclass), over yes and no (multilabel)."""
+    focal_gamma: NonNegative = 2.0
+    """focal: how much less a sure and right answer counts."""
+    asymmetric_gammas: tuple[NonNegative, NonNegative] = (0.0, 4.0)
+    """asymmetric: the focus on present and on absent labels."""
+    asymmetric_margin: Fraction = 0.05
+    """asymmetric: absent labels below this probability do not count."""
+    class_weights: Literal["balanced", "effective_number"] | dict[str, Positive] | None = None
+    """Weight of each class: balanced by its number of training images; effective_number by how many of them are
+    new; or given by name, 1 where a class is left out."""
+    effective_number_beta: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
+    """effective_number: 1 - 1 / beta images are taken to cover a class."""
+    pos_weight: Literal["balanced"] | Positive | dict[str, Positive] | None = None
+    """multilabel: weight of a present label against an absent one; balanced: absent over present images."""
+
+
+class Distill(Section):
+    """Learning from another classifier besides the labels."""
+
+    teacher: Text
+    """A checkpoint or run folder; its classes must be the data's, in any order."""
+    revision: str | None = None
+    """Branch, tag or commit on the Hub."""
+    kind: Literal["soft", "hard"] = "hard"
+    """soft: the teacher's probabilities; hard: its decisions."""
+    temperature: Positive = 3.0
+    """soft: divides the logits of both."""
+    weight: Fraction = 0.5
+    """Share of the teacher in the loss; the labels have the rest."""
 
 
 # ---------------------------------------------------------------- evaluate, run
@@ -300,6 +426,8 @@ class Evaluate(Section):
     """k of top-k accuracy (multiclass), at most the number of classes."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the final metrics and predictions.jsonl."""
+    flip: bool = False
+    """Average the logits of an image and its mirror image in the final metrics and in predict."""
 
 
 class Run(Section):
@@ -327,6 +455,36 @@ class Run(Section):
     """Where curves are written besides history.jsonl; mlflow and wandb need their package."""
 
 
+class Span(Section):
+    """A range that a sweep draws numbers from."""
+
+    low: float
+    """The lowest value."""
+    high: float
+    """The highest value."""
+    log: bool = False
+    """Draw evenly on a logarithmic scale."""
+    whole: bool = False
+    """Draw whole numbers."""
+
+    @model_validator(mode="after")
+    def _rises(self) -> Span:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError(f"low {self.low:g} and high {self.high:g} must rise, from above 0 where log is true")
+        return self
+
+
+class Search(Section):
+    """What ``deit-finetune sweep`` varies."""
+
+    space: dict[str, Span | list[Any]] = {}
+    """Dotted keys, and for each the span or the list of values to draw from."""
+    sampler: Literal["tpe", "random"] = "tpe"
+    """How values are drawn: by what did well (tree-structured Parzen estimator), or at random."""
+    prune: bool = True
+    """Stop a trial that is behind the median of the others at the same evaluation."""
+
+
 class Recipe(Section):
     """A whole recipe. Every key but task and data has a default."""
 
@@ -342,10 +500,14 @@ class Recipe(Section):
     """How the weights move."""
     loss: Loss = Loss()
     """What training minimises."""
+    distill: Distill | None = None
+    """A teacher, if there is one."""
     evaluate: Evaluate = Evaluate()
     """When and how the model is measured."""
     run: Run = Run()
     """Where the run goes and how it is carried out."""
+    search: Search = Search()
+    """What a sweep varies."""
     offline: dict[str, Any] = {}
     """Overrides by dotted key for where checkpoint or data cannot be reached: data.* is applied when the data
     cannot, all other keys when the checkpoint cannot."""

@@ -79,9 +79,11 @@ def _bounds(metadata: list[Any]) -> str:
         f"from {_plain(limits['ge'])}" if "ge" in limits else f"above {_plain(limits['gt'])}" if "gt" in limits else ""
     )
     if "le" in limits:
-        return f" {low} to {_plain(limits['le'])}"
+        above = "from " if "gt" in limits else ""
+        return f" {above}{low} to {_plain(limits['le'])}"
     if "lt" in limits:
-        return f" {low} to below {_plain(limits['lt'])}"
+        above = "from " if "gt" in limits else ""
+        return f" {above}{low} to below {_plain(limits['lt'])}"
     return f" of at least {_plain(limits['ge'])}" if "ge" in limits else f" {low}" if low else ""
 
 

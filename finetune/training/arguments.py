@@ -11,39 +11,41 @@ from transformers import TrainingArguments
 from finetune.metrics import default_best_metric, higher_is_better
 from finetune.recipe import Recipe
 from finetune.training.hardware import Hardware
+from finetune.training.presets import Settings
 
 OPTIMIZERS = {"adamw": "adamw_torch_fused", "sgd": "sgd", "adafactor": "adafactor"}
 
 
 def training_arguments(
-    recipe: Recipe, hardware: Hardware, folder: Path, accumulation_steps: int, evaluates: bool
+    recipe: Recipe, settings: Settings, hardware: Hardware, folder: Path, accumulation_steps: int, evaluates: bool
 ) -> TrainingArguments:
     """Translate a recipe.
 
     Args:
         recipe: The resolved recipe.
+        settings: What was chosen where the recipe leaves it to its preset.
         hardware: Device and precision that were chosen.
         folder: Where ``checkpoint-STEP`` folders go.
         accumulation_steps: The recipe's, or more where memory asked for it.
         evaluates: Whether there is a validation split to evaluate.
     """
     optim, run = recipe.optim, recipe.run
-    schedule, schedule_args = _schedule(recipe)
+    schedule, schedule_args = _schedule(recipe, settings)
     arguments = TrainingArguments(
         output_dir=str(folder),
-        num_train_epochs=optim.epochs,
+        num_train_epochs=settings.epochs,
         max_steps=optim.max_steps or -1,
-        per_device_train_batch_size=math.ceil(optim.batch_size / (accumulation_steps * hardware.processes)),
+        per_device_train_batch_size=math.ceil(settings.batch_size / (accumulation_steps * hardware.processes)),
         gradient_accumulation_steps=accumulation_steps,
-        learning_rate=optim.learning_rate,
+        learning_rate=settings.learning_rate,
         lr_scheduler_type=schedule,
         lr_scheduler_kwargs=schedule_args or None,
-        warmup_steps=optim.warmup_steps or optim.warmup_fraction,
-        optim=OPTIMIZERS.get(optim.optimizer, optim.optimizer),
+        warmup_steps=optim.warmup_steps or settings.warmup_fraction,
+        optim=OPTIMIZERS.get(settings.optimizer, settings.optimizer),
         adam_beta1=optim.betas[0],
         adam_beta2=optim.betas[1],
         adam_epsilon=optim.epsilon,
-        weight_decay=optim.weight_decay,
+        weight_decay=settings.weight_decay,
         max_grad_norm=optim.max_grad_norm,
         seed=run.seed,
         full_determinism=run.deterministic,
@@ -86,14 +88,14 @@ def best_metric(recipe: Recipe) -> str:
     return recipe.evaluate.best_metric or default_best_metric(recipe.task)
 
 
-def _schedule(recipe: Recipe) -> tuple[str, dict[str, Any]]:
+def _schedule(recipe: Recipe, settings: Settings) -> tuple[str, dict[str, Any]]:
     optim = recipe.optim
-    warm = optim.warmup_steps or optim.warmup_fraction
+    warm = optim.warmup_steps or settings.warmup_fraction
     name = "constant_with_warmup" if optim.schedule == "constant" and warm else optim.schedule
     return name, dict(optim.schedule_args)
 
 
-def optimizer_args(recipe: Recipe) -> dict[str, Any]:
+def optimizer_args(recipe: Recipe, settings: Settings) -> dict[str, Any]:
     """Arguments of the optimiser's class that the Trainer has no field for."""
-    momentum = {"momentum": recipe.optim.momentum} if recipe.optim.optimizer == "sgd" else {}
+    momentum = {"momentum": recipe.optim.momentum} if settings.optimizer == "sgd" else {}
     return {**momentum, **recipe.optim.optimizer_args}

@@ -2,7 +2,7 @@
 
 A batch is divided here and not by Accelerate, so that it holds the same images however many processes and
 accumulation steps share it, and so that every image counts exactly once in an epoch that does not divide.
-What varies an image is seeded by (run seed, epoch, image): workers, resuming and processes change nothing.
+What varies an image is seeded by (run seed, epoch, image, copy): workers, resuming and processes change nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from finetune.pixels import TrainingCrop
 
 
 class Draw(NamedTuple):
-    """One image of one epoch; weight 0 marks padding that no loss counts."""
+    """One image of one epoch, the ``copy``-th time that it comes; weight 0 marks padding that no loss counts."""
 
     epoch: int
     image: int
+    copy: int
     weight: float
 
 
@@ -38,6 +39,9 @@ class GlobalBatches(Sampler[list[Draw]]):
         accumulation_steps: Pieces per process and batch.
         rank, processes: This process and their number.
         seed: Seeds the order, anew for each epoch.
+        repeats: How often an image comes in an epoch, one after the other (repeated augmentation, Hoffer et al.,
+            2020); the epoch keeps its length.
+        chances: (images,) chance of each image, to draw with replacement; None takes every image once.
 
     >>> [[draw.image for draw in piece] for piece in GlobalBatches(3, 2, seed=0)]
     [[2, 0], [1]]
@@ -51,7 +55,10 @@ class GlobalBatches(Sampler[list[Draw]]):
         rank: int = 0,
         processes: int = 1,
         seed: int = 0,
+        repeats: int = 1,
+        chances: np.ndarray | None = None,
     ) -> None:
+        self.repeats, self.chances = repeats, chances
         self.images, self.batch_size, self.accumulation_steps = images, batch_size, accumulation_steps
         self.rank, self.processes, self.seed, self.epoch = rank, processes, seed, 0
 
@@ -68,16 +75,36 @@ class GlobalBatches(Sampler[list[Draw]]):
         return self.steps * self.accumulation_steps
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.images)
+        order = self._order(np.random.default_rng([self.seed, self.epoch]))
+        copies = occurrences(order)
         for step in range(self.steps):
-            batch = order[step * self.batch_size : (step + 1) * self.batch_size]
+            batch = np.arange(step * self.batch_size, min(self.images, (step + 1) * self.batch_size))
             pieces = np.array_split(batch, self.processes * self.accumulation_steps)
-            yield from (self._draws(piece, batch) for piece in pieces[self.rank :: self.processes])
+            for piece in pieces[self.rank :: self.processes]:
+                # every process must take part in every step
+                places, weight = (piece, 1.0) if len(piece) else (batch[:1], 0.0)
+                yield [Draw(self.epoch, int(order[at]), int(copies[at]), weight) for at in places]
 
-    def _draws(self, piece: np.ndarray, batch: np.ndarray) -> list[Draw]:
-        if len(piece) == 0:  # every process must take part in every step
-            return [Draw(self.epoch, int(batch[0]), 0.0)]
-        return [Draw(self.epoch, int(index), 1.0) for index in piece]
+    def _order(self, rng: np.random.Generator) -> np.ndarray:
+        if self.chances is None:
+            different = rng.permutation(self.images)
+        else:
+            different = rng.choice(self.images, size=self.images, p=self.chances / self.chances.sum())
+        return np.repeat(different, self.repeats)[: self.images]
+
+
+def occurrences(order: np.ndarray) -> np.ndarray:
+    """How often each element came before.
+
+    >>> occurrences(np.array([7, 3, 7, 7, 3])).tolist()
+    [0, 0, 1, 2, 1]
+    """
+    by_value = np.argsort(order, kind="stable")
+    ordered = order[by_value]
+    first = np.searchsorted(ordered, ordered)
+    counts = np.empty(len(order), dtype=np.int64)
+    counts[by_value] = np.arange(len(order)) - first
+    return counts
 
 
 class TrainingImages(Dataset[dict[str, torch.Tensor]]):
@@ -97,16 +124,17 @@ class TrainingImages(Dataset[dict[str, torch.Tensor]]):
         return len(self.images)
 
     def __getitems__(self, draws: Sequence[Draw]) -> dict[str, torch.Tensor]:
-        """A batch: ``pixels`` (n, 3, H, W) uint8, ``targets``, ``weights`` (n,) float32."""
+        """A batch: ``pixels`` (n, 3, H, W) uint8, ``targets``, ``weights`` (n,) float32, ``images`` (n,) int64."""
         pixels = np.stack(list(self._map(draws)))
         return {
             "pixels": torch.from_numpy(pixels),
             "targets": torch.from_numpy(self.targets[[draw.image for draw in draws]]),
             "weights": torch.tensor([draw.weight for draw in draws], dtype=torch.float32),
+            "images": torch.tensor([draw.image for draw in draws], dtype=torch.int64),
         }
 
     def _pixels(self, draw: Draw) -> np.ndarray:
-        rng = np.random.default_rng([self.seed, draw.epoch, draw.image])
+        rng = np.random.default_rng([self.seed, draw.epoch, draw.image, draw.copy])
         return self.crop(self.images[draw.image], rng)
 
     def _map(self, draws: Sequence[Draw]) -> Iterator[np.ndarray]:

@@ -16,12 +16,14 @@ Result = TypeVar("Result")
 
 
 def fit_in_memory(
-    recipe: Recipe, processes: int, attempt: Callable[[int], Result], say: Callable[[str], None]
+    recipe: Recipe, batch_size: int, processes: int, attempt: Callable[[int], Result], say: Callable[[str], None]
 ) -> Result:
     """Call ``attempt(accumulation_steps)``; with ``optim.find_batch_size``, in ever smaller pieces until it fits.
 
     The batch that an optimiser step sees stays the same, and so does the result of training.
 
+    Args:
+        batch_size: Images per optimiser step.
     Raises:
         HardwareError: memory ran out and no smaller piece may be tried.
     """
@@ -32,11 +34,11 @@ def fit_in_memory(
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            message = _what_to_set(recipe, steps, processes)
-        if not recipe.optim.find_batch_size or processes > 1 or 2 * steps > recipe.optim.batch_size:
+            message = _what_to_set(batch_size, steps, processes)
+        if not recipe.optim.find_batch_size or processes > 1 or 2 * steps > batch_size:
             raise HardwareError(message)
         steps *= 2
-        say(f"out of memory; the batch of {recipe.optim.batch_size} is now worked through in {steps} pieces")
+        say(f"out of memory; the batch of {batch_size} is now worked through in {steps} pieces")
         gc.collect()
         clear_device_cache()
 
@@ -48,8 +50,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _what_to_set(recipe: Recipe, steps: int, processes: int) -> str:
-    batch, piece = recipe.optim.batch_size, -(-recipe.optim.batch_size // (steps * processes))
+def _what_to_set(batch: int, steps: int, processes: int) -> str:
+    piece = -(-batch // (steps * processes))
     return (
         f"out of memory with {piece} images in a forward pass; set optim.accumulation_steps: {2 * steps} "
         f"(the batch stays {batch}; with one process, optim.find_batch_size: true does that by itself), "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
+from transformers import TrainerCallback
 
 from finetune.data import Splits, load_splits, targets
 from finetune.data.decoded import DecodedImages
@@ -25,7 +27,7 @@ from finetune.model import (
     set_attention,
     set_trainable,
 )
-from finetune.pixels import TrainingCrop
+from finetune.pixels import Augmentation, TrainingCrop, choose_augmentation
 from finetune.predict import Precision, prediction_rows
 from finetune.recipe import Recipe
 from finetune.run_folder import RunFolder
@@ -35,6 +37,8 @@ from finetune.training.checkpoints import last_complete
 from finetune.training.hardware import Hardware, choose_hardware
 from finetune.training.history import KeepHistory, MarkCheckpoints
 from finetune.training.memory import fit_in_memory
+from finetune.training.objective import LearnLabels
+from finetune.training.presets import Settings, choose_settings
 from finetune.training.processes import from_main, join_processes, main_first, wait_for_all
 from finetune.training.progress import ShowProgress
 from finetune.training.record import Phases, describe_model, describe_start
@@ -45,7 +49,14 @@ from finetune.training.tracking import check_trackers, trackers
 from finetune.training.trainer import ClassifierTrainer
 
 
-def train(recipe: Recipe, *, fallback: bool = True, resume: bool = False, overwrite: bool = False) -> RunFolder:
+def train(
+    recipe: Recipe,
+    *,
+    fallback: bool = True,
+    resume: bool = False,
+    overwrite: bool = False,
+    listeners: Sequence[TrainerCallback] = (),
+) -> RunFolder:
     """Fine-tune as the recipe says; the run folder holds all that is needed to repeat it.
 
     Args:
@@ -53,6 +64,7 @@ def train(recipe: Recipe, *, fallback: bool = True, resume: bool = False, overwr
         fallback: Where checkpoint or data cannot be reached, apply the recipe's ``offline`` section.
         resume: Go on with the newest interrupted run of this recipe.
         overwrite: Replace the run folder of that name instead of numbering a new one.
+        listeners: Further callbacks of the Trainer.
     Raises:
         FinetuneError: something that the user can mend.
         Interrupted: a signal asked to stop; a checkpoint was saved.
@@ -67,11 +79,12 @@ def train(recipe: Recipe, *, fallback: bool = True, resume: bool = False, overwr
     phases = Phases()
     with phases("data"), main_first():
         splits = load_splits(plan.recipe)
+    settings = choose_settings(plan.recipe, len(splits.datasets["train"]))
     folder = from_main(lambda: open_folder(plan, overwrite))
-    work = Work(plan, folder, hardware, splits, choose_task(plan.recipe), console, phases)
+    work = Work(plan, folder, hardware, splits, settings, choose_task(plan.recipe), console, phases, tuple(listeners))
     with left_in_order(folder, hardware):
         work.note_start()
-        loaded = fit_in_memory(plan.recipe, hardware.processes, work.fit, console.print)
+        loaded = fit_in_memory(plan.recipe, settings.batch_size, hardware.processes, work.fit, console.print)
         return work.finish(loaded)
 
 
@@ -97,13 +110,20 @@ class Work:
     folder: RunFolder
     hardware: Hardware
     splits: Splits
+    settings: Settings
     task: Task
     console: Console
     phases: Phases
+    listeners: tuple[TrainerCallback, ...] = ()
 
     @property
     def recipe(self) -> Recipe:
         return self.plan.recipe
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How training images are varied."""
+        return choose_augmentation(self.recipe.augment)
 
     def note(self, fields: dict[str, Any]) -> None:
         """Write into the run's record, from the main process."""
@@ -129,7 +149,7 @@ class Work:
             loaded = load_with_new_head(self.recipe, self.splits.labels, self.task)
         attention = self.hardware.attention(self.recipe.model.attention)
         set_attention(loaded.model, attention)
-        set_trainable(loaded.model, self.recipe.model.train)
+        set_trainable(loaded.model, self.recipe.model)
         stop = StopOnSignal()
         progress = ShowProgress(
             self.task.name, len(self.splits.datasets["train"]), best_metric(self.recipe), self.console
@@ -150,14 +170,21 @@ class Work:
         """The Trainer with its batches, its measure and its callbacks."""
         recipe, hardware = self.recipe, self.hardware
         images = DecodedImages(self.splits.datasets["train"], recipe.data.keep_decoded_mb)
-        crop = TrainingCrop(recipe.augment, loaded.pixels)
+        crop = TrainingCrop(self.augmentation, loaded.pixels)
         training = TrainingImages(images, targets(self.splits.datasets["train"]), crop, recipe.run.seed)
         batches = GlobalBatches(
-            len(images), recipe.optim.batch_size, accumulation_steps, hardware.rank, hardware.processes, recipe.run.seed
+            len(images),
+            self.settings.batch_size,
+            accumulation_steps,
+            hardware.rank,
+            hardware.processes,
+            recipe.run.seed,
+            self.augmentation.repeats,
         )
         workers = choose_workers(recipe.data.workers, images.all_kept)
         arguments = training_arguments(
             recipe,
+            self.settings,
             hardware,
             self.folder.checkpoints,
             accumulation_steps,
@@ -169,7 +196,9 @@ class Work:
             loader=training_loader(training, batches, workers, pin_memory=hardware.device_type == "cuda"),
             task=self.task,
             pixels=loaded.pixels,
-            optimizer_args=optimizer_args(recipe),
+            vary=lambda batch: batch,
+            objective=LearnLabels(self.task),
+            optimizer_args=optimizer_args(recipe, self.settings),
             measure=self.measure(loaded, arguments.device) if arguments.eval_strategy != "no" else None,
             callbacks=[*callbacks, *self.callbacks()],
         )
@@ -177,7 +206,7 @@ class Work:
     def callbacks(self) -> list[Any]:
         """What listens to the Trainer, by what the recipe asks for."""
         recipe, evaluate = self.recipe, self.recipe.evaluate
-        listeners: list[Any] = [MarkCheckpoints(), KeepHistory(self.folder, self.evaluation_precision)]
+        listeners: list[Any] = [MarkCheckpoints(), KeepHistory(self.folder, self.evaluation_precision), *self.listeners]
         if recipe.run.max_minutes is not None:
             listeners.append(StopOnTime(recipe.run.max_minutes))
         if evaluate.patience is not None:
@@ -295,6 +324,8 @@ class Work:
         """Values that follow from the recipe, the data and the machine."""
         steps = trainer.loader.batch_sampler.steps  # type: ignore[union-attr]
         return {
+            "optim": dataclasses.asdict(self.settings),
+            "augmentation": dataclasses.asdict(self.augmentation),
             "steps_per_epoch": steps,
             "images_per_forward_pass": trainer.args.per_device_train_batch_size,
             "accumulation_steps": trainer.args.gradient_accumulation_steps,

@@ -32,6 +32,8 @@ class ClassifierTrainer(Trainer):
         loader: This process's batches, already divided among processes.
         task: Loss and its count.
         pixels: Normalises pixels on the device.
+        vary: What is done to a batch on the device before that.
+        objective: The loss of a batch, summed over what ``task.count`` counts.
         optimizer_args: Further keyword arguments of the optimiser's class.
         measure: Scores the validation split with the model as it is, and returns metrics by name.
         callbacks: Besides the Trainer's own.
@@ -47,11 +49,15 @@ class ClassifierTrainer(Trainer):
         loader: EpochLoader,
         task: Task,
         pixels: PixelPipeline,
+        vary: Callable[[Batch], Batch],
+        objective: Callable[[Any, Batch], torch.Tensor],
         optimizer_args: dict[str, Any],
         measure: Callable[[PreTrainedModel], dict[str, Any]] | None,
         callbacks: list[Any],
     ) -> None:
         self.loader, self.task, self.pixels, self.measure = loader, task, pixels, measure
+        self.vary: Callable[[Batch], Batch] = vary
+        self.objective: Callable[[Any, Batch], torch.Tensor] = objective
         self.optimizer_args = optimizer_args
         super().__init__(model=model, args=args, callbacks=callbacks, eval_dataset=[] if measure else None)
         self.remove_callback(PrinterCallback)
@@ -124,9 +130,9 @@ class ClassifierTrainer(Trainer):
 
         DistributedDataParallel averages gradients over processes, so the share is multiplied by their number.
         """
-        outputs = model(pixel_values=self.pixels.normalise(inputs["pixels"]))
-        total = self.task.loss_sum(outputs, inputs["targets"], inputs["weights"])
-        loss = total * self.accelerator.num_processes / num_items_in_batch
+        batch = self.vary(inputs)
+        outputs = model(pixel_values=self.pixels.normalise(batch["pixels"]))
+        loss = self.objective(outputs, batch) * self.accelerator.num_processes / num_items_in_batch
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

@@ -8,6 +8,7 @@ import torch
 from finetune.model import no_decay_parameter_names, set_trainable
 from finetune.model.task import Multiclass
 from finetune.model.trainable import idle_parameter_names
+from finetune.recipe.sections import Model
 
 
 def learning(model):
@@ -40,16 +41,16 @@ def test_weight_decay_spares_relative_positions_too(build):
 )
 def test_the_head_alone_learns_or_everything_does(build, family, head):
     model = build(family)
-    set_trainable(model, "head")
+    set_trainable(model, Model(train="head"))
     assert learning(model) == head
-    set_trainable(model, "all")
+    set_trainable(model, Model())
     assert learning(model) == {name for name, _ in model.named_parameters()}
 
 
 @pytest.mark.parametrize("family", ["vit", "distilled", "swin", "convnext", "resnet", "dinov2"])
 def test_everything_that_learns_gets_a_gradient(build, family):
     model = build(family)
-    set_trainable(model, "all")
+    set_trainable(model, Model())
     outputs = model(pixel_values=torch.randn(2, 3, 32, 32))
     Multiclass().loss_sum(outputs, torch.tensor([0, 1]), torch.ones(2)).backward()
     assert learning(model) == {name for name, parameter in model.named_parameters() if parameter.grad is not None}
@@ -58,5 +59,5 @@ def test_everything_that_learns_gets_a_gradient(build, family):
 def test_a_mask_token_that_no_logit_depends_on_does_not_learn(build):
     model = build("dinov2")
     assert idle_parameter_names(model) == {"dinov2.embeddings.mask_token"}
-    set_trainable(model, "all")
+    set_trainable(model, Model())
     assert "dinov2.embeddings.mask_token" not in learning(model)

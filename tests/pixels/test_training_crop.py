@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finetune.pixels import TrainingCrop
+from finetune.pixels import Augmentation, TrainingCrop
+from finetune.pixels.augmentation import PRESETS
 from finetune.pixels.training_crop import TRIES, crop_box
-from finetune.recipe.sections import Augment
 
 
 def generator(*words: int) -> np.random.Generator:
@@ -23,7 +23,7 @@ def gradient(width: int = 200, height: int = 100) -> Image.Image:
 
 
 def test_the_same_seed_epoch_and_index_give_the_same_pixels(deit, noise):
-    crop = TrainingCrop(Augment(), deit)
+    crop = TrainingCrop(PRESETS["light"], deit)
     first = crop(noise(90, 70), generator(42, 3, 17))
     assert np.array_equal(first, crop(noise(90, 70), generator(42, 3, 17)))
     assert not np.array_equal(first, crop(noise(90, 70), generator(42, 4, 17)))
@@ -31,7 +31,7 @@ def test_the_same_seed_epoch_and_index_give_the_same_pixels(deit, noise):
 
 def test_a_call_draws_the_same_count_of_numbers_whatever_the_image_and_the_recipe(deit, noise):
     after = set()
-    for augment in (Augment(), Augment(crop_scale=None), Augment(horizontal_flip=0.0, vertical_flip=1.0)):
+    for augment in (PRESETS["light"], PRESETS["none"], Augmentation(crop_scale=(0.5, 1.0), vertical_flip=1.0)):
         for size in ((90, 70), (500, 3)):
             rng = generator(1)
             TrainingCrop(augment, deit)(noise(*size), rng)
@@ -41,33 +41,33 @@ def test_a_call_draws_the_same_count_of_numbers_whatever_the_image_and_the_recip
 
 @pytest.mark.parametrize("size", [(90, 70), (3, 400), (1, 1), (499, 666)])
 def test_what_comes_out_is_contiguous_uint8_of_the_models_size(deit, noise, size):
-    array = TrainingCrop(Augment(), deit)(noise(*size), generator(0))
+    array = TrainingCrop(Augmentation(), deit)(noise(*size), generator(0))
     assert (array.shape, array.dtype) == ((3, 56, 56), np.uint8)
     assert array.flags.c_contiguous
 
 
 def test_without_a_crop_range_the_evaluation_crop_is_taken(deit, noise):
-    augment = Augment(crop_scale=None, horizontal_flip=0.0)
+    augment = Augmentation(crop_scale=None, horizontal_flip=0.0)
     assert np.array_equal(TrainingCrop(augment, deit)(noise(90, 70), generator(0)), deit.to_uint8(noise(90, 70)))
 
 
 @pytest.mark.parametrize(("key", "axis"), [("horizontal_flip", 2), ("vertical_flip", 1)])
 def test_a_flip_mirrors_its_axis_and_only_that(deit, noise, key, axis):
     plain = {"crop_scale": None, "horizontal_flip": 0.0, "vertical_flip": 0.0}
-    flipped = TrainingCrop(Augment(**{**plain, key: 1.0}), deit)(noise(90, 70), generator(0))
+    flipped = TrainingCrop(Augmentation(**{**plain, key: 1.0}), deit)(noise(90, 70), generator(0))
     assert np.array_equal(flipped, np.flip(deit.to_uint8(noise(90, 70)), axis))
 
 
 def test_flips_happen_as_often_as_asked(deit):
     image = gradient()
-    crop = TrainingCrop(Augment(crop_scale=None, horizontal_flip=0.25), deit)
+    crop = TrainingCrop(Augmentation(crop_scale=None, horizontal_flip=0.25), deit)
     flipped = [crop(image, generator(i))[0, 0, 0] > 128 for i in range(400)]
     assert np.mean(flipped) == pytest.approx(0.25, abs=0.06)
 
 
 def test_the_whole_image_is_the_crop_of_scale_1_and_its_own_ratio(deit):
     image = gradient(120, 80)
-    augment = Augment(crop_scale=(1.0, 1.0), crop_ratio=(1.5, 1.5), horizontal_flip=0.0)
+    augment = Augmentation(crop_scale=(1.0, 1.0), crop_ratio=(1.5, 1.5), horizontal_flip=0.0)
     expected = np.asarray(image.resize((56, 56), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
     assert np.array_equal(TrainingCrop(augment, deit)(image, generator(0)), expected)
 
@@ -99,6 +99,6 @@ def test_the_middle_is_taken_where_no_drawn_crop_fits():
 
 def test_large_photographs_are_reduced_first_and_stay_within_a_few_levels_of_the_exact_filter(deit):
     image = gradient(900, 600)
-    augment = Augment(crop_scale=(1.0, 1.0), crop_ratio=(1.5, 1.5), horizontal_flip=0.0)
+    augment = Augmentation(crop_scale=(1.0, 1.0), crop_ratio=(1.5, 1.5), horizontal_flip=0.0)
     exact = np.asarray(image.resize((56, 56), Image.Resampling.BICUBIC)).transpose(2, 0, 1).astype(int)
     assert np.abs(TrainingCrop(augment, deit)(image, generator(0)) - exact).max() <= 2

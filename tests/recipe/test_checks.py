@@ -42,7 +42,7 @@ TABLE = {"kind": "csv", "root": "photos"}
             "optim.warmup_steps: found 5, but training ends after max_steps 5; expected fewer",
         ),
         (
-            {"optim.accumulation_steps": 32},
+            {"optim.accumulation_steps": 32, "optim.batch_size": 16},
             "optim.accumulation_steps: found 32, but a batch of 16 cannot be cut into more than 16 pieces",
         ),
         ({"optim.optimizer": "AdamW"}, "optim.optimizer: found 'AdamW', .*; did you mean 'adamw'?"),

@@ -30,6 +30,7 @@ def work_for() -> Iterator[Callable[..., Any]]:
     from finetune.model import choose_task
     from finetune.run_folder.claim import release
     from finetune.training.hardware import choose_hardware
+    from finetune.training.presets import choose_settings
     from finetune.training.record import Phases
     from finetune.training.resuming import open_folder, plan_run
     from finetune.training.runner import Work
@@ -40,7 +41,9 @@ def work_for() -> Iterator[Callable[..., Any]]:
         plan = plan_run(recipe, fallback=False, resume=False)
         folder, quiet = open_folder(plan, overwrite=False), Console(quiet=True)
         folders.append(folder)
-        return Work(plan, folder, choose_hardware(recipe), load_splits(recipe), choose_task(recipe), quiet, Phases())
+        splits = load_splits(recipe)
+        settings = choose_settings(recipe, len(splits.datasets["train"]))
+        return Work(plan, folder, choose_hardware(recipe), splits, settings, choose_task(recipe), quiet, Phases())
 
     yield make
     for folder in folders:

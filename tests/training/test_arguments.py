@@ -6,6 +6,7 @@ import pytest
 
 from finetune.training.arguments import training_arguments
 from finetune.training.hardware import Hardware
+from finetune.training.presets import choose_settings
 
 
 @pytest.fixture
@@ -13,7 +14,8 @@ def arguments_for(recipe_for, tmp_path):
     def make(processes: int = 1, precision: str = "fp32", evaluates: bool = True, **overrides):
         recipe = recipe_for(**overrides)
         hardware = Hardware("cpu", precision, 0, processes)
-        return training_arguments(recipe, hardware, tmp_path, recipe.optim.accumulation_steps, evaluates)
+        settings = choose_settings(recipe, images=24)
+        return training_arguments(recipe, settings, hardware, tmp_path, recipe.optim.accumulation_steps, evaluates)
 
     return make
 

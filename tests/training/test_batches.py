@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from finetune.recipe.sections import Augment
 from finetune.training.batches import Draw, GlobalBatches, TrainingImages, choose_workers, training_loader
 
 
@@ -42,7 +41,7 @@ def test_all_processes_take_the_same_number_of_pieces():
 
 def test_a_process_without_an_image_gets_padding_of_weight_zero():
     piece = list(GlobalBatches(1, 8, 1, rank=1, processes=2, seed=0))
-    assert piece == [[Draw(epoch=0, image=0, weight=0.0)]]
+    assert piece == [[Draw(epoch=0, image=0, copy=0, weight=0.0)]]
 
 
 def test_the_order_changes_with_the_epoch_and_not_with_the_moment():
@@ -69,9 +68,10 @@ def batches_of(workers: int, epoch: int = 0, skip: int = 0) -> list[torch.Tensor
     from accelerate import skip_first_batches
 
     from finetune.pixels import PixelPipeline, TrainingCrop
+    from finetune.pixels.augmentation import PRESETS
 
     pixels = PixelPipeline("squash", 16, None, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    images = TrainingImages(TwoPictures(), np.arange(6), TrainingCrop(Augment(), pixels), seed=11)
+    images = TrainingImages(TwoPictures(), np.arange(6), TrainingCrop(PRESETS["light"], pixels), seed=11)
     loader = training_loader(images, GlobalBatches(6, 2, seed=11), workers, pin_memory=False)
     loader.set_epoch(epoch)
     return [batch["pixels"] for batch in (skip_first_batches(loader, skip) if skip else loader)]

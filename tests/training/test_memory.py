@@ -21,7 +21,7 @@ def test_the_finder_halves_the_pieces_and_keeps_the_batch(recipe_for):
     tried: list[int] = []
     said: list[str] = []
     recipe = recipe_for(**{"optim.batch_size": 16, "optim.find_batch_size": True})
-    assert fit_in_memory(recipe, 1, short_of_memory_above(4, tried), said.append) == "trained"
+    assert fit_in_memory(recipe, 16, 1, short_of_memory_above(4, tried), said.append) == "trained"
     assert tried == [1, 2, 4]
     assert said[-1] == "out of memory; the batch of 16 is now worked through in 4 pieces"
 
@@ -29,13 +29,13 @@ def test_the_finder_halves_the_pieces_and_keeps_the_batch(recipe_for):
 def test_without_the_finder_the_error_says_what_to_set(recipe_for):
     recipe = recipe_for(**{"optim.batch_size": 16})
     with pytest.raises(HardwareError, match=r"16 images in a forward pass; set optim\.accumulation_steps: 2"):
-        fit_in_memory(recipe, 1, short_of_memory_above(4, []), print)
+        fit_in_memory(recipe, 16, 1, short_of_memory_above(4, []), print)
 
 
 def test_the_finder_gives_up_at_single_images(recipe_for):
     recipe = recipe_for(**{"optim.batch_size": 4, "optim.find_batch_size": True})
     with pytest.raises(HardwareError, match="out of memory with 1 images"):
-        fit_in_memory(recipe, 1, short_of_memory_above(0, [], batch=4), print)
+        fit_in_memory(recipe, 4, 1, short_of_memory_above(0, [], batch=4), print)
 
 
 def test_other_errors_pass_through(recipe_for):
@@ -43,7 +43,7 @@ def test_other_errors_pass_through(recipe_for):
         raise RuntimeError("shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        fit_in_memory(recipe_for(**{"optim.find_batch_size": True}), 1, broken, print)
+        fit_in_memory(recipe_for(**{"optim.find_batch_size": True}), 8, 1, broken, print)
 
 
 def test_a_batch_worked_through_in_pieces_gives_the_same_model(recipe_for, work_for, monkeypatch):
@@ -59,7 +59,7 @@ def test_a_batch_worked_through_in_pieces_gives_the_same_model(recipe_for, work_
 
         monkeypatch.setattr(ClassifierTrainer, "compute_loss", limited)
         work = work_for(recipe_for(**{"optim.find_batch_size": True, "optim.optimizer": "sgd", "optim.max_steps": 3}))
-        loaded = fit_in_memory(work.recipe, 1, work.fit, lambda line: None)
+        loaded = fit_in_memory(work.recipe, 8, 1, work.fit, lambda line: None)
         monkeypatch.setattr(ClassifierTrainer, "compute_loss", whole)
         return loaded.model.state_dict()
 

@@ -1,0 +1,67 @@
+"""optim.preset: what is chosen, and that a value in the recipe wins."""
+
+from __future__ import annotations
+
+import pytest
+
+from finetune.errors import RecipeError
+from finetune.training.presets import PRESETS, Settings, choose_settings
+
+
+def chosen(recipe_for, images: int = 500, **overrides) -> Settings:
+    nothing = {f"optim.{name}": None for name in ("epochs", "batch_size", "learning_rate")}
+    return choose_settings(recipe_for(**nothing, **overrides), images)
+
+
+def test_plain_is_fifteen_epochs_of_sixteen_images_at_a_constant_small_rate(recipe_for):
+    expected = Settings(epochs=15.0, batch_size=16, learning_rate=5e-5)
+    assert chosen(recipe_for, **{"optim.preset": "plain"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("preset", "epochs", "batch_size", "learning_rate", "optimizer", "weight_decay"),
+    [
+        ("azure", 15.0, 60, 5e-5, "adamw", 0.0),
+        ("deit", 300.0, 1024, 1e-3, "adamw", 0.05),
+        ("deit_384", 30.0, 512, 5e-6, "adamw", 1e-8),
+        ("deit_transfer", 1000.0, 768, 0.01, "sgd", 1e-4),
+    ],
+)
+def test_a_published_preset_has_the_published_numbers(
+    recipe_for, preset, epochs, batch_size, learning_rate, optimizer, weight_decay
+):
+    found = chosen(recipe_for, **{"optim.preset": preset})
+    assert (found.epochs, found.batch_size, found.learning_rate) == (epochs, batch_size, learning_rate)
+    assert (found.optimizer, found.weight_decay) == (optimizer, weight_decay)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_the_recipe_says_wins_over_every_preset(recipe_for, preset):
+    own = {"epochs": 2.5, "batch_size": 7, "learning_rate": 3e-3, "optimizer": "rmsprop", "weight_decay": 0.3}
+    own |= {"warmup_fraction": 0.2, "layer_decay": 0.5}
+    found = chosen(recipe_for, **{"optim.preset": preset, **{f"optim.{name}": value for name, value in own.items()}})
+    assert found == Settings(**own)
+
+
+def test_auto_takes_larger_batches_and_fewer_epochs_of_more_images(recipe_for):
+    few, some, many = (chosen(recipe_for, images, **{"optim.preset": "auto"}) for images in (100, 5_000, 1_000_000))
+    assert few.batch_size < some.batch_size < many.batch_size
+    assert few.epochs > some.epochs > many.epochs
+
+
+def test_auto_moves_weights_that_know_nothing_faster(recipe_for):
+    rates = [
+        chosen(recipe_for, **{"optim.preset": "auto", **overrides}).learning_rate
+        for overrides in ({}, {"model.train": "lora"}, {"model.train": "head"})
+    ]
+    assert rates == sorted(set(rates))
+    assert chosen(recipe_for, **{"optim.preset": "auto", "model.weights": "random"}).learning_rate > rates[0]
+
+
+def test_a_warm_up_in_steps_replaces_the_presets_share(recipe_for):
+    assert chosen(recipe_for, **{"optim.preset": "auto", "optim.warmup_steps": 5}).warmup_fraction == 0.0
+
+
+def test_a_batch_that_a_preset_chose_and_that_cannot_be_cut_so_often_is_refused(recipe_for):
+    with pytest.raises(RecipeError, match=r"optim\.accumulation_steps: found 99, but the batch that preset plain chose"):
+        chosen(recipe_for, **{"optim.preset": "plain", "optim.accumulation_steps": 99})
