@@ -10,7 +10,7 @@ from finetune.training.presets import PRESETS, Settings, choose_settings
 
 def chosen(recipe_for, images: int = 500, **overrides) -> Settings:
     nothing = {f"optim.{name}": None for name in ("epochs", "batch_size", "learning_rate")}
-    return choose_settings(recipe_for(**nothing, **overrides), images)
+    return choose_settings(recipe_for(**{**nothing, **overrides}), images)
 
 
 def test_plain_is_fifteen_epochs_of_sixteen_images_at_a_constant_small_rate(recipe_for):
