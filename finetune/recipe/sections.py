@@ -383,7 +383,7 @@ class Loss(Section):
     """Weight of each class: balanced is one over its number of training images; effective_number by how many of them
     are new; both with a mean of 1 over the images. Or given by name, 1 where a class is left out."""
     effective_number_beta: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
-    """effective_number: 1 - 1 / beta images are taken to cover a class."""
+    """effective_number: 1 / (1 - beta) images are taken to cover a class; with far fewer it is as balanced."""
     pos_weight: Literal["balanced"] | Positive | dict[str, Positive] | None = None
     """multilabel: weight of a present label against an absent one; balanced: absent over present images of each class;
     a number for all; or given by name, 1 where a class is left out."""
