@@ -8,7 +8,7 @@ from typing import Any
 
 from finetune.errors import DataError, did_you_mean
 from finetune.metrics.names import check_metric
-from finetune.recipe.sections import Preprocessing
+from finetune.recipe.sections import Loss, Preprocessing
 
 Found = Iterator[tuple[str, str]]
 """Dotted keys, and what is wrong with them."""
@@ -113,6 +113,28 @@ def _loss_fits_task(kind: str, pos_weight: Any, task: str) -> Found:
         yield "loss.pos_weight", f"found {pos_weight}, {why}; write class_weights"
 
 
+def _loss_keys_are_used(kind: str, gamma: float, gammas: Any, margin: float, class_weights: Any, beta: float) -> Found:
+    """A default cannot be told from the same value written out, so only other values are refused."""
+    plain = Loss()
+    focuses = ("focal_gamma", gamma, "focal"), ("asymmetric_margin", margin, "asymmetric")
+    for key, value, its_kind in (*focuses, ("asymmetric_gammas", tuple(gammas), "asymmetric")):
+        if value != getattr(plain, key) and kind != its_kind:
+            shown = list(value) if isinstance(value, tuple) else value
+            yield f"loss.{key}", f"found {shown}, but loss.kind is {kind}; write kind: {its_kind}, or leave it out"
+    if beta != plain.effective_number_beta and class_weights != "effective_number":
+        why = "but loss.class_weights is not effective_number"
+        yield (
+            "loss.effective_number_beta",
+            f"found {beta}, {why}; write class_weights: effective_number, or leave it out",
+        )
+
+
+def _balanced_once(class_weights: Any, sampling: str) -> Found:
+    if sampling == "balanced" and isinstance(class_weights, str):
+        why = "but data.sampling is balanced: rare classes would count twice over"
+        yield "loss.class_weights", f"found {class_weights}, {why}; write one of the two"
+
+
 def _what_learns(train: str, layer_decay: float | None, unfreeze: float | None) -> Found:
     if layer_decay is not None and train not in ("all", "last_n_blocks"):
         yield "optim.layer_decay", f"found {layer_decay}, but with model.train {train} no block learns; write null here"
@@ -149,6 +171,15 @@ CHECKS: dict[Callable[..., Found], tuple[str, ...]] = {
     _pieces: ("optim.accumulation_steps", "optim.batch_size"),
     _optimizer: ("optim.optimizer",),
     _loss_fits_task: ("loss.kind", "loss.pos_weight", "task"),
+    _loss_keys_are_used: (
+        "loss.kind",
+        "loss.focal_gamma",
+        "loss.asymmetric_gammas",
+        "loss.asymmetric_margin",
+        "loss.class_weights",
+        "loss.effective_number_beta",
+    ),
+    _balanced_once: ("loss.class_weights", "data.sampling"),
     _what_learns: ("model.train", "optim.layer_decay", "optim.unfreeze_every_epochs"),
     _drawn_weights: ("model.weights", "model.head"),
     _probe: ("model.train", "model.head", "distill", "optim.ema_decay"),

@@ -59,12 +59,15 @@ def _touches(path: Path, fault: Path) -> bool:
 
 
 def _value_or_default(tree: Mapping[str, Any], path: Path) -> Any:
-    """A sound key's value; of the data section, which has no default, only what is required is asked for."""
+    """A sound key's value; of the data section, which has no default, that of its kind, None if it has no such key."""
     section: Any = tree.get(str(path[0]))
     if len(path) == 1:
         return section
     if isinstance(section, Mapping) and path[1] in section:
         return section[path[1]]
+    if path[0] == "data":
+        fields = data_sections()[str(kind_in(tree))].model_fields if kind_in(tree) else {}
+        return fields[str(path[1])].default if path[1] in fields else None
     return getattr(Recipe.model_fields[str(path[0])].get_default(), str(path[1]))
 
 

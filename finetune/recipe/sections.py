@@ -73,7 +73,7 @@ class _Data(Section):
     """Fractions and seed of the split."""
     sampling: Literal["shuffled", "balanced"] = "shuffled"
     """shuffled: every training image once an epoch; balanced: drawn with replacement, so that all classes come
-    equally often."""
+    equally often (multilabel: more equally; an image's chance is the mean of one over the count of its labels)."""
     on_bad_image: Literal["fail", "drop"] = "fail"
     """An image that cannot be read, or that two given splits share, stops the run, or is left out and listed in it."""
     keep_decoded_mb: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
@@ -369,7 +369,8 @@ class Loss(Section):
 
     kind: Literal["auto", "cross_entropy", "binary_cross_entropy", "focal", "asymmetric"] = "auto"
     """auto: cross_entropy (multiclass) or binary_cross_entropy (multilabel); binary_cross_entropy for multiclass is
-    DeiT III's; asymmetric is for multilabel."""
+    DeiT III's, averaged over the classes; asymmetric is for multilabel. Probabilities are a softmax or sigmoids by the
+    task alone."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of the target that is spread evenly: over the classes (multiclass), over yes and no (multilabel)."""
     focal_gamma: NonNegative = 2.0
@@ -379,12 +380,13 @@ class Loss(Section):
     asymmetric_margin: Fraction = 0.05
     """asymmetric: absent labels below this probability do not count."""
     class_weights: Literal["balanced", "effective_number"] | dict[str, Positive] | None = None
-    """Weight of each class: balanced by its number of training images; effective_number by how many of them are
-    new; or given by name, 1 where a class is left out."""
+    """Weight of each class: balanced is one over its number of training images; effective_number by how many of them
+    are new; both with a mean of 1 over the images. Or given by name, 1 where a class is left out."""
     effective_number_beta: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
-    """effective_number: 1 - 1 / beta images are taken to cover a class."""
+    """effective_number: 1 / (1 - beta) images are taken to cover a class; with far fewer it is as balanced."""
     pos_weight: Literal["balanced"] | Positive | dict[str, Positive] | None = None
-    """multilabel: weight of a present label against an absent one; balanced: absent over present images."""
+    """multilabel: weight of a present label against an absent one; balanced: absent over present images of each class;
+    a number for all; or given by name, 1 where a class is left out."""
 
 
 class Distill(Section):

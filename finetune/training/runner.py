@@ -43,6 +43,7 @@ from finetune.training.processes import from_main, join_processes, main_first, w
 from finetune.training.progress import ShowProgress
 from finetune.training.record import Phases, describe_model, describe_start
 from finetune.training.resuming import Plan, checkpoint_to_resume, open_folder, plan_run, same_data
+from finetune.training.sampling import balanced_chances
 from finetune.training.scoring import score_together
 from finetune.training.stopping import Interrupted, StopOnSignal, StopOnTime, StopWithoutProgress, requeue_hint
 from finetune.training.tracking import check_trackers, trackers
@@ -80,8 +81,9 @@ def train(
     with phases("data"), main_first():
         splits = load_splits(plan.recipe)
     settings = choose_settings(plan.recipe, len(splits.datasets["train"]))
+    task = choose_task(plan.recipe, splits.labels, targets(splits.datasets["train"]))
     folder = from_main(lambda: open_folder(plan, overwrite))
-    work = Work(plan, folder, hardware, splits, settings, choose_task(plan.recipe), console, phases, tuple(listeners))
+    work = Work(plan, folder, hardware, splits, settings, task, console, phases, tuple(listeners))
     with left_in_order(folder, hardware):
         work.note_start()
         loaded = fit_in_memory(plan.recipe, settings.batch_size, hardware.processes, work.fit, console.print)
@@ -171,7 +173,8 @@ class Work:
         recipe, hardware = self.recipe, self.hardware
         images = DecodedImages(self.splits.datasets["train"], recipe.data.keep_decoded_mb)
         crop = TrainingCrop(self.augmentation, loaded.pixels)
-        training = TrainingImages(images, targets(self.splits.datasets["train"]), crop, recipe.run.seed)
+        truth = targets(self.splits.datasets["train"])
+        training = TrainingImages(images, truth, crop, recipe.run.seed)
         batches = GlobalBatches(
             len(images),
             self.settings.batch_size,
@@ -180,6 +183,7 @@ class Work:
             hardware.processes,
             recipe.run.seed,
             self.augmentation.repeats,
+            balanced_chances(truth) if recipe.data.sampling == "balanced" else None,
         )
         workers = choose_workers(recipe.data.workers, images.all_kept)
         arguments = training_arguments(
@@ -326,6 +330,8 @@ class Work:
         return {
             "optim": dataclasses.asdict(self.settings),
             "augmentation": dataclasses.asdict(self.augmentation),
+            "class_weights": self.task.class_weights,
+            "pos_weight": getattr(self.task, "pos_weight", None),
             "steps_per_epoch": steps,
             "images_per_forward_pass": trainer.args.per_device_train_batch_size,
             "accumulation_steps": trainer.args.gradient_accumulation_steps,

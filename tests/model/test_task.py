@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from math import log
 from types import SimpleNamespace
 
@@ -10,10 +12,25 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from finetune.model import choose_task, model_logits
+from finetune.labels import LabelSpace
+from finetune.model import choose_task, losses, model_logits
 from finetune.model.task import Multiclass, Multilabel
+from finetune.recipe import with_overrides
 
 ONES = torch.ones
+WEIGHTS = (0.5, 1.0, 3.0)
+MULTICLASS = {
+    "cross_entropy": Multiclass(0.1, WEIGHTS),
+    "each_class_alone": Multiclass(0.1, WEIGHTS, losses.each_class_alone),
+    "softmax_focal": Multiclass(0.1, WEIGHTS, partial(losses.focal, gamma=2.0)),
+}
+ASYMMETRIC = partial(losses.asymmetric, gammas=(1.0, 4.0), margin=0.05)
+MULTILABEL = {
+    "binary_cross_entropy": Multilabel(0.1, WEIGHTS, pos_weight=(2.0, 1.0, 7.0)),
+    "binary_focal": Multilabel(0.1, WEIGHTS, partial(losses.binary_focal, gamma=2.0), (2.0, 1.0, 7.0)),
+    "asymmetric": Multilabel(0.1, WEIGHTS, ASYMMETRIC, (2.0, 1.0, 7.0)),
+}
+"""Every loss, with all that may weigh its terms."""
 
 
 def outputs(logits: torch.Tensor, **heads: torch.Tensor) -> SimpleNamespace:
@@ -72,18 +89,45 @@ def test_smoothing_of_labels_moves_yes_and_no_towards_one_half():
 @pytest.mark.parametrize(
     ("task", "targets"),
     [
-        (Multiclass(0.1), torch.tensor([0, 2, 1, 0, 2, 1, 1, 0])),
-        (Multilabel(0.1), torch.tensor([[1, 0, -1], [-1, -1, -1], [0, 0, 1], [1, 1, 1]] * 2)),
+        *((task, torch.tensor([0, 2, 1, -1, 2, 1, 1, 0])) for task in MULTICLASS.values()),
+        *((task, torch.tensor([[1, 0, -1], [-1, -1, -1], [0, 0, 1], [1, 1, 1]] * 2)) for task in MULTILABEL.values()),
     ],
-    ids=["multiclass", "multilabel"],
+    ids=[*MULTICLASS, *MULTILABEL],
 )
-def test_pieces_of_a_batch_add_up_to_the_whole(task, targets):
-    logits = draw(8, 3)
-    whole = task.loss_sum(outputs(logits), targets, ONES(8)) / task.count(targets, ONES(8))
-    pieces = [slice(0, 1), slice(1, 5), slice(5, 8)]
-    total = sum(task.loss_sum(outputs(logits[p]), targets[p], ONES(len(targets[p]))) for p in pieces)
-    count = sum(task.count(targets[p], ONES(len(targets[p]))) for p in pieces)
+@pytest.mark.parametrize("pieces", [[2, 2, 2, 2], [1, 4, 3]])
+def test_pieces_of_a_batch_add_up_to_the_whole(task, targets, pieces):
+    logits, padded = draw(8, 3), torch.tensor([1.0] * 7 + [0.0])
+    whole = task.loss_sum(outputs(logits), targets, padded) / task.count(targets, padded)
+    parts = list(zip(logits.split(pieces), targets.split(pieces), padded.split(pieces), strict=True))
+    total = sum(task.loss_sum(outputs(part), known, weights) for part, known, weights in parts)
+    count = sum(task.count(known, weights) for _, known, weights in parts)
     assert (total / count).item() == pytest.approx(whole.item(), rel=1e-6)
+
+
+def test_padding_and_unknown_ids_count_nothing_whatever_the_loss_and_get_no_gradient():
+    targets, weights = torch.tensor([1, -1, -100, 2]), torch.tensor([1.0, 1.0, 0.0, 0.0])
+    for task in MULTICLASS.values():
+        logits = draw(4, 3).requires_grad_()
+        loss = task.loss_sum(outputs(logits), targets, weights)
+        loss.backward()
+        assert loss.item() == pytest.approx(task.loss_sum(outputs(logits[:1]), targets[:1], weights[:1]).item())
+        assert logits.grad is not None
+        assert logits.grad[0].abs().min() > 0
+        assert logits.grad[1:].abs().max() == 0
+        assert task.count(targets, weights) == 1
+
+
+@pytest.mark.parametrize("task", MULTILABEL.values(), ids=MULTILABEL)
+def test_unknown_cells_count_nothing_whatever_the_loss_and_the_logit(task):
+    targets = torch.tensor([[1, -1, 0], [-1, 0, -1]], dtype=torch.int8)
+    known = targets >= 0
+    plain, wild = draw(2, 3), torch.where(known, draw(2, 3), torch.tensor(1e4)).requires_grad_()
+    loss = task.loss_sum(outputs(wild), targets, ONES(2))
+    loss.backward()
+    assert loss.item() == task.loss_sum(outputs(plain), targets, ONES(2)).item()
+    assert wild.grad is not None
+    assert (wild.grad[~known] == 0).all()
+    assert (wild.grad[known] != 0).all()
 
 
 def test_padding_counts_nothing_and_gets_no_gradient():
@@ -126,13 +170,143 @@ def test_a_distilled_model_learns_with_the_mean_of_its_two_heads_losses(task):
     assert torch.equal(model_logits(both), (first + second) / 2)
 
 
-@pytest.mark.parametrize("task", [Multiclass(), Multilabel()], ids=lambda task: task.name)
-def test_the_loss_of_bf16_logits_is_computed_in_float32(task):
-    logits = draw(64, 4).bfloat16()
-    targets = torch.zeros(64, dtype=torch.long) if task.name == "multiclass" else torch.zeros(64, 4)
-    loss = task.loss_sum(outputs(logits), targets, ONES(64))
+@pytest.mark.parametrize("task", [*MULTICLASS.values(), *MULTILABEL.values()], ids=[*MULTICLASS, *MULTILABEL])
+def test_the_loss_of_bf16_logits_is_computed_in_float32_under_autocast_too(task):
+    logits = draw(64, 3).bfloat16()
+    targets = torch.arange(64) % 3 if task.name == "multiclass" else (draw(64, 3, seed=1) > 0).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = task.loss_sum(outputs(logits), targets, ONES(64))
     assert loss.dtype == torch.float32
     assert torch.equal(loss, task.loss_sum(outputs(logits.float()), targets, ONES(64)))
+
+
+# ---------------------------------------------------------------- blends, and weights of classes
+
+
+@pytest.mark.parametrize("task", MULTICLASS.values(), ids=MULTICLASS)
+def test_ids_and_the_shares_that_say_the_same_give_the_same_loss(task):
+    ids, shares = torch.tensor([2, 0, 1]), torch.eye(3)[[2, 0, 1]]
+    by_id, by_share = (task.logits_loss_sum(draw(3, 3), targets, ONES(3)) for targets in (ids, shares))
+    assert torch.equal(by_id, by_share)
+    assert task.count(ids, ONES(3)) == task.count(shares, ONES(3)) == 3
+
+
+def test_a_blend_of_two_images_has_the_blend_of_their_losses():
+    logits = draw(1, 3)
+    a, c = (Multiclass().logits_loss_sum(logits, torch.tensor([i]), ONES(1)).item() for i in (0, 2))
+    blend = Multiclass().logits_loss_sum(logits, torch.tensor([[0.25, 0.0, 0.75]]), ONES(1))
+    assert blend.item() == pytest.approx(0.25 * a + 0.75 * c)
+
+
+def test_a_blend_of_labels_has_the_blend_of_their_losses():
+    logits = draw(1, 2)
+    losses_of = {t: Multilabel().logits_loss_sum(logits, torch.tensor([[t, -1.0]]), ONES(1)).item() for t in (0, 1)}
+    blend = Multilabel().logits_loss_sum(logits, torch.tensor([[0.3, -1.0]]), ONES(1))
+    assert blend.item() == pytest.approx(0.7 * losses_of[0] + 0.3 * losses_of[1])
+
+
+def test_class_weights_are_torchs_and_leave_the_count_of_images():
+    logits, targets = draw(5, 3), torch.tensor([0, 1, 2, 2, 0])
+    task = Multiclass(class_weights=WEIGHTS)
+    expected = F.cross_entropy(logits, targets, weight=torch.tensor(WEIGHTS), reduction="sum")
+    assert task.loss_sum(outputs(logits), targets, ONES(5)).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert task.count(targets, ONES(5)) == 5
+
+
+@pytest.mark.parametrize("kind", MULTICLASS)
+def test_an_image_counts_as_its_class_and_a_blend_as_the_mean_of_its_classes(kind):
+    weighted, plain = MULTICLASS[kind], replace(MULTICLASS[kind], class_weights=None)
+    for target, weight in (([0.0, 0.0, 1.0], 3.0), ([0.2, 0.0, 0.8], 0.2 * 0.5 + 0.8 * 3.0)):
+        losses_ = [
+            task.logits_loss_sum(draw(1, 3), torch.tensor([target]), ONES(1)).item() for task in (weighted, plain)
+        ]
+        assert losses_[0] == pytest.approx(weight * losses_[1])
+
+
+@pytest.mark.parametrize("kind", MULTILABEL)
+def test_a_cell_counts_as_its_class_and_known_cells_are_counted(kind):
+    weighted, plain = MULTILABEL[kind], replace(MULTILABEL[kind], class_weights=None)
+    for cell, weight in enumerate(WEIGHTS):
+        targets = torch.full((1, 3), -1)
+        targets[0, cell] = 1
+        losses_ = [task.logits_loss_sum(draw(1, 3), targets, ONES(1)).item() for task in (weighted, plain)]
+        assert losses_[0] == pytest.approx(weight * losses_[1])
+        assert weighted.count(targets, ONES(1)) == 1
+
+
+@pytest.mark.parametrize("kind", MULTILABEL)
+def test_pos_weight_multiplies_present_labels_and_not_absent_ones(kind):
+    plain = replace(MULTILABEL[kind], label_smoothing=0.0, pos_weight=None)
+    weighted = replace(plain, pos_weight=(2.0, 1.0, 7.0))
+    for target, times in ((1, 7.0), (0, 1.0)):
+        targets = torch.tensor([[-1, -1, target]])
+        losses_ = [task.logits_loss_sum(draw(1, 3), targets, ONES(1)).item() for task in (weighted, plain)]
+        assert losses_[0] == pytest.approx(times * losses_[1])
+
+
+def test_a_heads_loss_has_no_part_of_the_other_head():
+    first, second = draw(3, 4), draw(3, 4, seed=1)
+    targets = torch.tensor([0, 3, 2])
+    both = outputs((first + second) / 2, cls_logits=first, distillation_logits=second)
+    heads = [Multiclass().logits_loss_sum(logits, targets, ONES(3)) for logits in (first, second)]
+    assert heads[0].item() == pytest.approx(F.cross_entropy(first, targets, reduction="sum").item())
+    assert Multiclass().loss_sum(both, targets, ONES(3)).item() == pytest.approx(((heads[0] + heads[1]) / 2).item())
+
+
+# ---------------------------------------------------------------- from the recipe
+
+
+def task_of(recipe, truth=None, **loss):
+    return choose_task(with_overrides(recipe, loss), LabelSpace(("can", "carton", "milk")), truth)
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "expected"),
+    [
+        ("multiclass", "auto", losses.cross_entropy),
+        ("multiclass", "cross_entropy", losses.cross_entropy),
+        ("multiclass", "binary_cross_entropy", losses.each_class_alone),
+        ("multilabel", "auto", losses.binary_cross_entropy),
+        ("multilabel", "binary_cross_entropy", losses.binary_cross_entropy),
+    ],
+)
+def test_the_recipe_chooses_the_loss(recipe, task, kind, expected):
+    assert task_of(recipe("x", task=task), **{"loss.kind": kind}).loss is expected
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_a_higher_focal_gamma_makes_a_sure_answer_count_less(recipe, task):
+    logits, targets = torch.tensor([[2.0, -2.0, -2.0]]), torch.tensor([[1.0, 0.0, 0.0]])
+    found = [
+        task_of(recipe("x", task=task), **{"loss.kind": "focal", "loss.focal_gamma": gamma})
+        .logits_loss_sum(logits, targets, ONES(1))
+        .item()
+        for gamma in (0.0, 1.0, 2.0)
+    ]
+    assert found[0] == pytest.approx(task_of(recipe("x", task=task)).logits_loss_sum(logits, targets, ONES(1)).item())
+    assert found[0] > 5 * found[1] > 25 * found[2]
+
+
+def test_gammas_and_margin_of_the_asymmetric_loss_come_from_the_recipe(recipe):
+    keys = {"loss.kind": "asymmetric", "loss.asymmetric_gammas": [1.0, 2.0], "loss.asymmetric_margin": 0.1}
+    logits = torch.tensor([[log(4.0)] * 3])  # probability 4/5
+    loss = task_of(recipe("x", task="multilabel"), **keys).logits_loss_sum(logits, torch.tensor([[1, 0, -1]]), ONES(1))
+    assert loss.item() == pytest.approx(0.2 * -log(0.8) + 0.7**2 * -log(0.3))
+
+
+def test_weights_come_from_the_recipe_and_the_training_targets(recipe):
+    truth = np.array([0, 0, 0, 1])
+    assert task_of(recipe("x"), truth, **{"loss.class_weights": "balanced"}).class_weights == pytest.approx(
+        (2 / 3, 2.0, 1.0)
+    )
+    cells = np.array([[1, 0, 0], [0, 0, 1], [0, 0, 1]])
+    labels = task_of(recipe("x", task="multilabel"), cells, **{"loss.pos_weight": "balanced"})
+    assert labels.pos_weight == (2.0, 1.0, 0.5)
+
+
+def test_a_recipe_that_balances_is_not_taken_without_the_training_targets(recipe):
+    with pytest.raises(ValueError, match="give choose_task their targets"):
+        choose_task(with_overrides(recipe("x"), {"loss.class_weights": "balanced"}))
 
 
 def test_probabilities_of_a_class_alone_are_1_under_softmax_and_sigmoid_otherwise():

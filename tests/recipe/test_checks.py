@@ -62,6 +62,42 @@ TABLE = {"kind": "csv", "root": "photos"}
             {"data.split.validation": 0.5, "data.split.test": 0.5},
             "data.split: validation 0.5 and test 0.5 leave nothing to train on",
         ),
+        (
+            {"loss.kind": "asymmetric"},
+            "loss.kind: found asymmetric, but it weighs present against absent labels, .*; write cross_entropy, binary",
+        ),
+        (
+            {"task": "multilabel", "data": TABLE, "loss.kind": "cross_entropy"},
+            "loss.kind: found cross_entropy, but a softmax lets labels compete, .*; write binary_cross_entropy, focal",
+        ),
+        (
+            {"loss.pos_weight": 2.0},
+            "loss.pos_weight: found 2.0, but with task multiclass one label is always present; write class_weights",
+        ),
+        (
+            {"loss.focal_gamma": 1.5},
+            "loss.focal_gamma: found 1.5, but loss.kind is auto; write kind: focal, or leave it out",
+        ),
+        (
+            {"task": "multilabel", "data": TABLE, "loss.kind": "focal", "loss.asymmetric_gammas": [1, 4]},
+            r"loss.asymmetric_gammas: found \[1, 4\], but loss.kind is focal; write kind: asymmetric, or leave it out",
+        ),
+        (
+            {"task": "multilabel", "data": TABLE, "loss.asymmetric_margin": 0},
+            "loss.asymmetric_margin: found 0, but loss.kind is auto; write kind: asymmetric, or leave it out",
+        ),
+        (
+            {"loss.class_weights": "balanced", "loss.effective_number_beta": 0.9},
+            "loss.effective_number_beta: found 0.9, but loss.class_weights is not effective_number; write ",
+        ),
+        (
+            {"loss.class_weights": "balanced", "data.sampling": "balanced"},
+            "loss.class_weights: found balanced, but data.sampling is balanced: rare classes would count twice over",
+        ),
+        (
+            {"loss.class_weights": "effective_number", "data.sampling": "balanced"},
+            "loss.class_weights: found effective_number, but data.sampling is balanced: .*; write one of the two",
+        ),
     ],
 )
 def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
@@ -84,6 +120,20 @@ def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
         {"model.image_size_px": 384, "model.preprocessing": {"resize_px": 438, "crop_px": 384}},
         {"model.image_size_px": 64, "model.preprocessing": {"resize": "squash", "resize_px": 64, "crop_px": None}},
         {"evaluate.threshold": 0.3},
+        {"loss.kind": "binary_cross_entropy", "loss.label_smoothing": 0.1},
+        {"loss.kind": "focal", "loss.focal_gamma": 1.5},
+        {
+            "task": "multilabel",
+            "data": TABLE,
+            "loss.kind": "asymmetric",
+            "loss.asymmetric_gammas": [1, 3],
+            "loss.asymmetric_margin": 0.1,
+            "loss.pos_weight": 2,
+        },
+        {"loss.class_weights": "effective_number", "loss.effective_number_beta": 0.99},
+        {"loss.class_weights": {"cat": 2}, "data.sampling": "balanced"},
+        {"loss.class_weights": "balanced", "data.sampling": "shuffled"},
+        {"data.sampling": "balanced"},
     ],
 )
 def test_what_does_not_contradict_itself_is_accepted(smallest, overrides: dict[str, Any]):

@@ -26,7 +26,7 @@ def work_for() -> Iterator[Callable[..., Any]]:
     """``work_for(recipe)``: everything a run has before it trains."""
     from rich.console import Console
 
-    from finetune.data import load_splits
+    from finetune.data import load_splits, targets
     from finetune.model import choose_task
     from finetune.run_folder.claim import release
     from finetune.training.hardware import choose_hardware
@@ -43,7 +43,8 @@ def work_for() -> Iterator[Callable[..., Any]]:
         folders.append(folder)
         splits = load_splits(recipe)
         settings = choose_settings(recipe, len(splits.datasets["train"]))
-        return Work(plan, folder, choose_hardware(recipe), splits, settings, choose_task(recipe), quiet, Phases())
+        task = choose_task(recipe, splits.labels, targets(splits.datasets["train"]))
+        return Work(plan, folder, choose_hardware(recipe), splits, settings, task, quiet, Phases())
 
     yield make
     for folder in folders:

@@ -116,6 +116,22 @@ def test_a_multilabel_run_scores_label_sets(recipe_for, multilabel):
     assert config["problem_type"] == "multi_label_classification"
 
 
+def test_weights_that_were_balanced_stand_in_the_record(recipe_for, multilabel):
+    run = train(recipe_for(**multilabel, **{"loss.pos_weight": "balanced", "loss.class_weights": {"cross": 2.0}}))
+    derived = run.read_record()["derived"]
+    assert derived["class_weights"] == [1.0, 2.0, 1.0]
+    assert len(derived["pos_weight"]) == 3
+    assert all(0.2 < weight < 5 and weight != 1.0 for weight in derived["pos_weight"])
+
+
+def test_a_weight_for_an_unknown_class_is_refused_and_leaves_no_folder(recipe_for, tmp_path):
+    with pytest.raises(
+        RecipeError, match=r"loss\.class_weights\.croos: not among the 3 classes .*; did you mean 'cross'"
+    ):
+        train(recipe_for(**{"loss.class_weights": {"croos": 2.0}}))
+    assert not (tmp_path / "runs" / "tiny").exists()
+
+
 def test_evaluation_by_steps(recipe_for):
     run = train(recipe_for(**{"evaluate.every": "steps", "evaluate.every_steps": 2, "optim.max_steps": 5}))
     assert [line["step"] for line in run.read_history()] == [2, 4, 5]  # the last step too

@@ -35,6 +35,22 @@ def test_accumulating_four_pieces_gives_the_gradient_of_the_whole_batch(recipe_f
     assert relative_difference(pieces, whole) < 1e-6
 
 
+@pytest.mark.parametrize(
+    ("labels", "loss"),
+    [
+        (False, {"class_weights": {"cross": 5.0}, "label_smoothing": 0.1}),
+        (True, {"kind": "asymmetric", "pos_weight": "balanced", "class_weights": {"cross": 5.0}}),
+    ],
+    ids=["multiclass", "multilabel"],
+)
+def test_so_it_does_with_weights_of_classes(recipe_for, first_gradients, multilabel, labels, loss):
+    one_step = {**SGD, "optim.max_steps": 1, "optim.max_grad_norm": 0.0, "evaluate.every": "never"}
+    weighted = {**(multilabel if labels else {}), **one_step, **{f"loss.{key}": value for key, value in loss.items()}}
+    whole = first_gradients(recipe_for(**weighted))
+    pieces = first_gradients(recipe_for(**weighted, **{"optim.accumulation_steps": 4}))
+    assert relative_difference(pieces, whole) < 1e-6
+
+
 def test_ten_accumulated_steps_lead_where_whole_batches_lead(recipe_for, trainer_for, task_overrides):
     ten_steps = {**task_overrides, **SGD, "optim.max_steps": 10, "evaluate.every": "never"}
     weights = []
