@@ -88,7 +88,8 @@ class Multiclass(Task):
         return np.asarray(np.asarray(probabilities).argmax(axis=-1), dtype=np.int64)
 
     def _loss_sum(self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        ids = targets.long().masked_fill(weights == 0, 0)
+        soft = targets.is_floating_point()
+        ids = targets if soft else targets.long().masked_fill(weights == 0, 0)
         losses = F.cross_entropy(logits, ids, reduction="none", label_smoothing=self.label_smoothing)
         return losses.mul(weights).sum()
 

@@ -45,11 +45,16 @@ class Augmentation:
         return self.mix_probability > 0 and (self.mixup_alpha > 0 or self.cutmix_alpha > 0)
 
     @property
+    def varies_after_crop(self) -> bool:
+        """Whether anything is done to an image but cropping and flipping it."""
+        looks = self.color_jitter or self.rand_augment_operations or self.three_augment or self.erasing
+        return bool(looks or self.mixes)
+
+    @property
     def varies(self) -> bool:
         """Whether an image differs from one epoch to the next."""
         flips = self.horizontal_flip or self.vertical_flip
-        looks = self.color_jitter or self.rand_augment_operations or self.three_augment or self.erasing
-        return bool(self.crop_scale or flips or looks or self.mixes)
+        return bool(self.crop_scale or flips or self.varies_after_crop)
 
 
 # Sources: DeiT's published training code, main.py (its --color-jitter 0.3 has no effect beside RandAugment: timm then
