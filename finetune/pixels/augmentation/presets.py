@@ -98,3 +98,25 @@ def choose_augmentation(augment: Augment) -> Augmentation:
     if values["crop_scale"] == "evaluation":
         values["crop_scale"] = None
     return Augmentation(**values)
+
+
+def presets_table() -> str:
+    """Every preset spelled out, as Markdown: a row for each key of ``augment``, a column for each preset.
+
+    >>> print(presets_table().splitlines()[2])
+    | `crop_scale` | evaluation | [0.35, 1.0] | [0.08, 1.0] | [0.08, 1.0] |
+    """
+    rows = ["| augment. | " + " | ".join(PRESETS) + " |", "|---" * (len(PRESETS) + 1) + "|"]
+    for field in fields(Augmentation):
+        values = [_written(getattr(preset, field.name)) for preset in PRESETS.values()]
+        rows.append(f"| `{field.name}` | " + " | ".join(values) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _written(value: Any) -> str:
+    """As a recipe says it, to four digits."""
+    if value is None:
+        return "evaluation"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_written(part) for part in value) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(round(value, 4))
