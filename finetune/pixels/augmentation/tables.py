@@ -1,7 +1,6 @@
 """Operations that map each level of a channel to another: tables of 256 entries, applied to all images in one pass.
 
-The arithmetic is that of Pillow's ImageOps and ImageEnhance on uint8, whose levels bfloat16 could not tell apart
-(it has 8 bits, so from 128 to 255 it knows every level but no half, and scaled to [0, 1] not even those).
+The arithmetic is that of Pillow's ImageOps and ImageEnhance on uint8.
 
 Each table function takes ``pixels`` (n, 3, H, W) uint8 and one strength for each image, (n,) float32 on the same
 device, and returns (n, 3, 256) uint8. Those that do not look at the image take its pixels all the same.
