@@ -21,6 +21,7 @@ Fine-tune a DeiT or ViT image classifier on your own classes.
 verbs:
   RECIPE             train as the recipe says (the same as: train RECIPE)
   check RECIPE       read the data and say what was found; trains nothing
+  show RECIPE        write a picture of what the model sees in training
   init FOLDER|CSV    write a recipe for your own images
   predict RUN IMAGE  say what is on images, one JSON line each
   schema             print the recipe's JSON schema, for editors
@@ -153,6 +154,12 @@ def _train_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--overwrite", action="store_true", help="replace the run folder of that name")
 
 
+def _show_options(verb: argparse.ArgumentParser) -> None:
+    _recipe_options(verb)
+    verb.add_argument("--out", metavar="FILE", type=Path, help="PNG to write; default: NAME-augmented.png of the run")
+    verb.add_argument("--images", metavar="N", type=_count, default=8, help="images to show; default: 8")
+
+
 def _init_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("images", metavar="FOLDER|CSV", type=Path, help="class folders, a table, JSON lines or MLTable")
     verb.add_argument("--out", metavar="FILE", type=Path, default=Path("recipe.yaml"), help="default: recipe.yaml")
@@ -209,6 +216,19 @@ def _check(options: argparse.Namespace) -> int:
     return USERS_MISTAKE if findings.faults else OK
 
 
+def _show(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.fallback import reach
+
+    reached = reach(recipe, strict=options.no_fallback)
+    if reached.notice:
+        print(reached.notice, file=sys.stderr)
+    from finetune.training.contact_sheet import write_contact_sheet
+
+    print(write_contact_sheet(reached.recipe, options.images, options.out))
+    return OK
+
+
 def _init(options: argparse.Namespace) -> int:
     from finetune.proposal import write_proposal
 
@@ -257,6 +277,7 @@ def _load(options: argparse.Namespace) -> Any:
 VERBS = {
     "train": (_train, _train_options, "Train as the recipe says."),
     "check": (_check, _recipe_options, "Read the data and say what was found, without training."),
+    "show": (_show, _show_options, "Write a picture of training images as the model sees them, without training."),
     "init": (_init, _init_options, "Look at your images and write a recipe for them."),
     "predict": (_predict, _predict_options, "Say what is on images, one JSON line each."),
     "schema": (_schema, _no_options, "Print the recipe's JSON schema."),

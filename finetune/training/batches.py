@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from finetune.data.decoded import DecodedImages
 from finetune.pixels import TrainingCrop
+from finetune.pixels.augmentation.draws import draw_numbers
 
 
 class Draw(NamedTuple):
@@ -107,7 +108,7 @@ def occurrences(order: np.ndarray) -> np.ndarray:
     return counts
 
 
-class TrainingImages(Dataset[dict[str, torch.Tensor]]):
+class TrainingImages(Dataset[dict[str, Any]]):
     """Cropped and flipped training images with their targets.
 
     Args:
@@ -123,27 +124,35 @@ class TrainingImages(Dataset[dict[str, torch.Tensor]]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitems__(self, draws: Sequence[Draw]) -> dict[str, torch.Tensor]:
-        """A batch: ``pixels`` (n, 3, H, W) uint8, ``targets``, ``weights`` (n,) float32, ``images`` (n,) int64."""
-        pixels = np.stack(list(self._map(draws)))
+    def __getitems__(self, draws: Sequence[Draw]) -> dict[str, Any]:
+        """A batch.
+
+        Returns:
+            ``pixels`` (n, 3, H, W) uint8, ``targets``, ``weights`` (n,) float32, ``images`` (n,) int64; and ``draws``
+            (n, columns) float32 in [0, 1), by which the device varies the images further: of numpy, so that the
+            Trainer leaves it on the host.
+        """
+        pixels, numbers = (np.stack(parts) for parts in zip(*self._map(draws), strict=True))
         return {
             "pixels": torch.from_numpy(pixels),
             "targets": torch.from_numpy(self.targets[[draw.image for draw in draws]]),
             "weights": torch.tensor([draw.weight for draw in draws], dtype=torch.float32),
             "images": torch.tensor([draw.image for draw in draws], dtype=torch.int64),
+            "draws": numbers,
         }
 
-    def _pixels(self, draw: Draw) -> np.ndarray:
+    def _varied(self, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+        """The pixels of one image, and the numbers for what follows the crop."""
         rng = np.random.default_rng([self.seed, draw.epoch, draw.image, draw.copy])
-        return self.crop(self.images[draw.image], rng)
+        return self.crop(self.images[draw.image], rng), draw_numbers(self.crop.augmentation, rng)
 
-    def _map(self, draws: Sequence[Draw]) -> Iterator[np.ndarray]:
+    def _map(self, draws: Sequence[Draw]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         if torch.utils.data.get_worker_info() is not None:  # the workers are the parallelism
-            return map(self._pixels, draws)
-        return _threads().map(self._pixels, draws)
+            return map(self._varied, draws)
+        return _threads().map(self._varied, draws)
 
 
-class EpochLoader(DataLoader[dict[str, torch.Tensor]]):
+class EpochLoader(DataLoader[dict[str, Any]]):
     """A DataLoader that tells its batch sampler which epoch it is."""
 
     def set_epoch(self, epoch: int) -> None:

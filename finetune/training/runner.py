@@ -28,6 +28,8 @@ from finetune.model import (
     set_trainable,
 )
 from finetune.pixels import Augmentation, TrainingCrop, choose_augmentation
+from finetune.pixels.augmentation.device import DeviceAugmentation
+from finetune.pixels.augmentation.mixing import check_labels_can_mix
 from finetune.predict import Precision, prediction_rows
 from finetune.recipe import Recipe
 from finetune.run_folder import RunFolder
@@ -133,10 +135,12 @@ class Work:
             self.folder.update_record(fields)
 
     def note_start(self) -> None:
-        """Record versions, hardware and data; refuse a metric that these classes lack, or resuming on other data."""
+        """Record versions, hardware and data; refuse a metric that these classes lack, labels that cannot be mixed, or
+        resuming on other data."""
         check_metric(
             best_metric(self.recipe), self.task.name, self.recipe.evaluate.top_k, classes=len(self.splits.labels)
         )
+        check_labels_can_mix(self.augmentation, targets(self.splits.datasets["train"]))
         if self.plan.interrupted:
             same_data(self.folder, self.splits.source)
         self.note(describe_start(self.hardware, self.splits))
@@ -200,7 +204,7 @@ class Work:
             loader=training_loader(training, batches, workers, pin_memory=hardware.device_type == "cuda"),
             task=self.task,
             pixels=loaded.pixels,
-            vary=lambda batch: batch,
+            vary=DeviceAugmentation(self.augmentation, loaded.pixels, len(self.splits.labels)),
             objective=LearnLabels(self.task),
             optimizer_args=optimizer_args(recipe, self.settings),
             measure=self.measure(loaded, arguments.device) if arguments.eval_strategy != "no" else None,

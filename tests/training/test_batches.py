@@ -64,7 +64,7 @@ class TwoPictures:
         return Image.fromarray(np.random.default_rng(index).integers(0, 255, (40, 40, 3), dtype=np.uint8))
 
 
-def batches_of(workers: int, epoch: int = 0, skip: int = 0) -> list[torch.Tensor]:
+def batches_of(workers: int, epoch: int = 0, skip: int = 0, key: str = "pixels") -> list[torch.Tensor]:
     from accelerate import skip_first_batches
 
     from finetune.pixels import PixelPipeline, TrainingCrop
@@ -74,7 +74,7 @@ def batches_of(workers: int, epoch: int = 0, skip: int = 0) -> list[torch.Tensor
     images = TrainingImages(TwoPictures(), np.arange(6), TrainingCrop(PRESETS["light"], pixels), seed=11)
     loader = training_loader(images, GlobalBatches(6, 2, seed=11), workers, pin_memory=False)
     loader.set_epoch(epoch)
-    return [batch["pixels"] for batch in (skip_first_batches(loader, skip) if skip else loader)]
+    return [batch[key] for batch in (skip_first_batches(loader, skip) if skip else loader)]
 
 
 def test_crops_are_the_same_from_threads_and_from_worker_processes():
@@ -85,6 +85,14 @@ def test_crops_after_skipping_batches_are_those_of_an_uninterrupted_epoch():
     rest = batches_of(0, skip=2)
     assert len(rest) == 1
     assert torch.equal(rest[0], batches_of(0)[2])
+
+
+def test_numbers_for_the_device_are_the_same_from_workers_after_skipping_and_differ_between_epochs():
+    numbers = batches_of(0, key="draws")
+    assert all(np.array_equal(a, b) for a, b in zip(numbers, batches_of(2, key="draws"), strict=True))
+    assert np.array_equal(batches_of(0, skip=2, key="draws")[0], numbers[2])
+    assert not np.array_equal(batches_of(0, epoch=1, key="draws")[0], numbers[0])
+    assert len(np.unique(np.concatenate(numbers), axis=0)) == 6
 
 
 def test_crops_differ_between_epochs():
@@ -99,3 +107,36 @@ def test_no_workers_while_images_are_kept_and_the_recipe_decides_otherwise():
     assert choose_workers("auto", all_kept=True) == 0
     assert choose_workers("auto", all_kept=False) >= 1
     assert choose_workers(3, all_kept=True) == 3
+
+
+# ---------------------------------------------------------------- repeated augmentation
+
+
+@pytest.mark.parametrize(("accumulation", "processes"), [(1, 1), (2, 3)])
+def test_with_repeats_each_image_comes_so_often_and_an_epoch_keeps_its_length(accumulation, processes):
+    draws = []
+    for rank in range(processes):
+        pieces = list(GlobalBatches(30, 8, accumulation, rank, processes, seed=1, repeats=3))
+        draws += [(draw.image, draw.copy) for piece in pieces for draw in piece if draw.weight]
+    assert len(draws) == len(set(draws)) == 30
+    images = {image for image, _ in draws}
+    assert len(images) == 10
+    assert set(draws) == {(image, copy) for image in images for copy in range(3)}
+
+
+def test_other_images_are_repeated_in_the_next_epoch():
+    sampler = GlobalBatches(30, 8, seed=1, repeats=3)
+    seen = []
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        seen.append({draw.image for piece in sampler for draw in piece})
+    assert seen[0] != seen[1]
+
+
+def test_every_copy_of_an_image_is_varied_anew(recipe_for, trainer_for):
+    trainer = trainer_for(recipe_for(**{"augment.repeats": 3, "augment.erasing": 1.0, "optim.batch_size": 18}))
+    (batch,) = trainer.loader
+    varied = trainer.vary(batch)["pixels"]
+    assert len(varied) == 18
+    assert len(batch["images"].unique()) == 6
+    assert len(torch.unique(varied.flatten(1), dim=0)) == 18

@@ -16,10 +16,11 @@ from safetensors.torch import load_file
 from finetune.recipe import dump_recipe
 from finetune.training import EXIT_CODE
 
-# 18 training images: 3 steps an epoch, a checkpoint every 2 steps: every other checkpoint lies within an epoch
+# 18 training images: 3 steps an epoch, a checkpoint every 2 steps: every other checkpoint lies within an epoch.
+# DeiT's augmentation: everything that is drawn for an image, and mixing, which is drawn for a pass.
 OVERRIDES = {
     "optim.batch_size": 6, "optim.epochs": 4, "data.workers": 2, "evaluate.every": "steps", "evaluate.every_steps": 2,
-    "run.keep_checkpoints": 9, "optim.warmup_fraction": 0.1,
+    "run.keep_checkpoints": 9, "optim.warmup_fraction": 0.1, "augment.preset": "deit",
 }  # fmt: skip
 
 

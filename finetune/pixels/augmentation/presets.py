@@ -45,11 +45,16 @@ class Augmentation:
         return self.mix_probability > 0 and (self.mixup_alpha > 0 or self.cutmix_alpha > 0)
 
     @property
+    def varies_after_crop(self) -> bool:
+        """Whether anything is done to an image but cropping and flipping it."""
+        looks = self.color_jitter or self.rand_augment_operations or self.three_augment or self.erasing
+        return bool(looks or self.mixes)
+
+    @property
     def varies(self) -> bool:
         """Whether an image differs from one epoch to the next."""
         flips = self.horizontal_flip or self.vertical_flip
-        looks = self.color_jitter or self.rand_augment_operations or self.three_augment or self.erasing
-        return bool(self.crop_scale or flips or looks or self.mixes)
+        return bool(self.crop_scale or flips or self.varies_after_crop)
 
 
 # Sources: DeiT's published training code, main.py (its --color-jitter 0.3 has no effect beside RandAugment: timm then
@@ -93,3 +98,25 @@ def choose_augmentation(augment: Augment) -> Augmentation:
     if values["crop_scale"] == "evaluation":
         values["crop_scale"] = None
     return Augmentation(**values)
+
+
+def presets_table() -> str:
+    """Every preset spelled out, as Markdown: a row for each key of ``augment``, a column for each preset.
+
+    >>> print(presets_table().splitlines()[2])
+    | `crop_scale` | evaluation | [0.35, 1.0] | [0.08, 1.0] | [0.08, 1.0] |
+    """
+    rows = ["| augment. | " + " | ".join(PRESETS) + " |", "|---" * (len(PRESETS) + 1) + "|"]
+    for field in fields(Augmentation):
+        values = [_written(getattr(preset, field.name)) for preset in PRESETS.values()]
+        rows.append(f"| `{field.name}` | " + " | ".join(values) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _written(value: Any) -> str:
+    """As a recipe says it, to four digits."""
+    if value is None:
+        return "evaluation"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_written(part) for part in value) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(round(value, 4))
