@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from finetune.model import no_decay_parameter_names, set_trainable
+from finetune.model.idle import idle_parameter_names
 from finetune.model.task import Multiclass
-from finetune.model.trainable import idle_parameter_names
 from finetune.recipe.sections import Model
 
 

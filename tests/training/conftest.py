@@ -53,11 +53,10 @@ def work_for() -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def trainer_for(work_for: Callable[..., Any]) -> Callable[..., Any]:
     """``trainer_for(recipe, callback …)``: the run's Trainer."""
-    from finetune.model import load_with_new_head
 
     def make(recipe: Any, *callbacks: TrainerCallback) -> Any:
         work = work_for(recipe)
-        loaded = load_with_new_head(recipe, work.splits.labels, work.task)
+        loaded = work.load()
         return work.build_trainer(loaded, recipe.optim.accumulation_steps, list(callbacks))
 
     return make
