@@ -45,7 +45,7 @@ def load_strictly(folder: Path) -> tuple[PreTrainedModel, set[str]]:
 
 
 def draw_anew(folder: Path, seed: int, size_px: int | None = None) -> PreTrainedModel:
-    """The architecture that a checkpoint's config.json describes, with weights drawn as its library draws them.
+    """The architecture that a checkpoint's config.json describes, with weights drawn as transformers and DeiT draw them.
 
     Args:
         folder: Needs no weights.
@@ -66,7 +66,17 @@ def draw_anew(folder: Path, seed: int, size_px: int | None = None) -> PreTrained
         model: PreTrainedModel = AutoModelForImageClassification.from_config(  # type: ignore[no-untyped-call]
             config, dtype=torch.float32
         )
+        _draw_empty_tables(model)
     return model
+
+
+def _draw_empty_tables(model: PreTrainedModel) -> None:
+    """Draw the tokens and positions that the library leaves at 0, which for DeiT is all of them, as DeiT does."""
+    import torch
+
+    for name, table in model.named_parameters():
+        if name.endswith(("cls_token", "distillation_token", "position_embeddings")) and not table.any():
+            torch.nn.init.trunc_normal_(table, std=0.02)
 
 
 def read_preprocessing(folder: Path) -> PixelPipeline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -53,7 +54,8 @@ def add_adapters(model: PreTrainedModel, choice: Lora, seed: int) -> PeftModel:
         target_modules=_layers(model, choice.targets, heads),
         modules_to_save=heads,
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)  # peft asks by an old name
         torch.manual_seed(seed)
         return get_peft_model(model, config)
 
