@@ -33,7 +33,7 @@ class Parts:
 
 
 def ordered_parts(model: PreTrainedModel, key: str) -> Parts:
-    """The parts of a model, found by its largest list of modules of one kind.
+    """The parts of a model, found by its one list of modules of one kind.
 
     What a model registers before that list is taken to come before it, and what it registers later to follow, which
     holds for ViT, DeiT, BEiT, DINOv2, Swin, ConvNeXt and ResNet; no list of architectures is needed.
@@ -60,13 +60,14 @@ def ordered_parts(model: PreTrainedModel, key: str) -> Parts:
 
 
 def find_row(model: nn.Module) -> tuple[str, list[nn.Module]] | None:
-    """Name and modules of the list that holds most of a model, None where there is none."""
-    total = sum(parameter.numel() for parameter in model.parameters())
-    for name, module in model.named_modules():  # outermost first
-        if not isinstance(module, nn.ModuleList) or not len(module):
-            continue
-        blocks = list(module)
-        whole = all(type(block) is type(blocks[0]) and not isinstance(block, nn.ModuleList) for block in blocks)
-        if whole and 2 * sum(parameter.numel() for parameter in module.parameters()) > total:
-            return name, blocks
-    return None
+    """Name and modules of the one list that holds most of a model, None where there is none, or another beside it."""
+    lists = {
+        name: module for name, module in model.named_modules() if isinstance(module, nn.ModuleList) and len(module)
+    }
+    outer = [name for name in lists if not any(name.startswith(f"{other}.") for other in lists)]
+    if len(outer) != 1:
+        return None
+    row = lists[outer[0]]
+    same_kind = len({type(block) for block in row}) == 1
+    sizes = [sum(parameter.numel() for parameter in module.parameters()) for module in (row, model)]
+    return (outer[0], list(row)) if same_kind and 2 * sizes[0] > sizes[1] else None

@@ -45,7 +45,7 @@ def load_strictly(folder: Path) -> tuple[PreTrainedModel, set[str]]:
 
 
 def draw_anew(folder: Path, seed: int, size_px: int | None = None) -> PreTrainedModel:
-    """The architecture that a checkpoint's config.json describes, with weights drawn as transformers and DeiT draw them.
+    """The architecture that a checkpoint's config.json describes, its weights drawn as transformers and DeiT do.
 
     Args:
         folder: Needs no weights.

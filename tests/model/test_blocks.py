@@ -11,7 +11,16 @@ from finetune.model.blocks import ordered_parts
 
 @pytest.mark.parametrize(
     ("family", "blocks"),
-    [("vit", 2), ("deit", 2), ("distilled", 2), ("beit", 2), ("dinov2", 2), ("swin", 2), ("convnext", 4), ("resnet", 2)],
+    [
+        ("vit", 2),
+        ("deit", 2),
+        ("distilled", 2),
+        ("beit", 2),
+        ("dinov2", 2),
+        ("swin", 2),
+        ("convnext", 4),
+        ("resnet", 2),
+    ],
 )
 def test_blocks_are_found_in_the_order_of_the_forward_pass(build, family, blocks):
     model, called = build(family), []

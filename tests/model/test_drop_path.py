@@ -73,7 +73,9 @@ def test_the_backward_pass_sees_the_same_draw_when_activations_are_recomputed(bu
 
 @pytest.mark.parametrize("family", ["beit", "swin", "dinov2", "convnext"])
 def test_an_architecture_with_its_own_stochastic_depth_is_refused_with_the_way_to_set_it(build, family):
-    with pytest.raises(CheckpointError, match=r"model\.drop_path: .* has stochastic depth of its own; .*drop_path_rate"):
+    with pytest.raises(
+        CheckpointError, match=r"model\.drop_path: .* has stochastic depth of its own; .*drop_path_rate"
+    ):
         drop_branches(build(family), 0.1)
 
 
