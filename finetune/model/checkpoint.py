@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +12,7 @@ from finetune.errors import CheckpointError
 from finetune.labels import LabelSpace
 from finetune.model.head import HeadMode, head_names, name_task, replace_head
 from finetune.model.input_size import bound_to_size, image_size_px, with_image_size
-from finetune.model.loading import load_strictly
+from finetune.model.loading import draw_anew, load_strictly
 from finetune.model.preprocessing import choose_preprocessing
 from finetune.model.saved import LoadedModel, set_attention
 from finetune.model.sources import Source, locate
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def load_with_new_head(recipe: Recipe, labels: LabelSpace, task: Task) -> LoadedModel:
-    """Load the recipe's checkpoint and give it a head for these classes.
+    """Load the recipe's checkpoint, or draw its architecture anew, and give it a head for these classes.
 
     The new rows depend on ``run.seed`` alone, and torch's global random state is left as it was.
 
@@ -35,10 +36,12 @@ def load_with_new_head(recipe: Recipe, labels: LabelSpace, task: Task) -> Loaded
     """
     source = locate(recipe.model.checkpoint, recipe.model.revision)
     with torch.random.fork_rng(devices=[]):
-        model, not_filled = load_strictly(source.folder)
+        model, not_filled = _load_or_draw(recipe, source.folder)
         checkpoint_px = image_size_px(model)
         pixels, note = choose_preprocessing(recipe.model, source, recipe.model.image_size_px or checkpoint_px)
         model = _fit_size(model, pixels, asked_px=recipe.model.image_size_px)
+        if recipe.model.weights == "random":  # at the size that is asked for: resampled noise would be smoother
+            model = draw_anew(source.folder, recipe.run.seed, image_size_px(model))
         _check_head_is_there(recipe.model.head, not_filled, source)
         kept = replace_head(model, labels, mode=recipe.model.head, seed=recipe.run.seed)
     name_task(model, task.problem_type)
@@ -46,6 +49,8 @@ def load_with_new_head(recipe: Recipe, labels: LabelSpace, task: Task) -> Loaded
         set_attention(model, recipe.model.attention)
     record = {
         **source.record(),
+        **({"weights_sha256": None} if recipe.model.weights == "random" else {}),
+        "weights": recipe.model.weights,
         **_describe(model, checkpoint_px),
         "head": _describe_head(model, recipe.model.head, labels, kept),
         "preprocessing": dataclasses.asdict(pixels),
@@ -53,6 +58,12 @@ def load_with_new_head(recipe: Recipe, labels: LabelSpace, task: Task) -> Loaded
     }
     model.eval()  # type: ignore[no-untyped-call]
     return LoadedModel(model, pixels, record)
+
+
+def _load_or_draw(recipe: Recipe, folder: Path) -> tuple[PreTrainedModel, set[str]]:
+    if recipe.model.weights == "random":
+        return draw_anew(folder, recipe.run.seed), set()
+    return load_strictly(folder)
 
 
 def _fit_size(model: PreTrainedModel, pixels: PixelPipeline, asked_px: int | None) -> PreTrainedModel:

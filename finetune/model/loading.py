@@ -44,6 +44,41 @@ def load_strictly(folder: Path) -> tuple[PreTrainedModel, set[str]]:
     return model, _check_report(folder, info, head_names(model))
 
 
+def draw_anew(folder: Path, seed: int, size_px: int | None = None) -> PreTrainedModel:
+    """The architecture that a checkpoint's config.json describes, its weights drawn as transformers and DeiT do.
+
+    Args:
+        folder: Needs no weights.
+        seed: Of the weights; torch's global random state is left as it was.
+        size_px: Side of the input, where it shall be another than the config's.
+    Raises:
+        CheckpointError: the config cannot be read, or is of no image classifier.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForImageClassification
+
+    _check_config(folder)
+    with quiet_transformers(), _as_checkpoint_error(folder), torch.random.fork_rng(devices=[]):
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        if size_px is not None and getattr(config, "image_size", None) is not None:
+            config.image_size = size_px if isinstance(config.image_size, int) else [size_px, size_px]
+        torch.manual_seed(seed)
+        model: PreTrainedModel = AutoModelForImageClassification.from_config(  # type: ignore[no-untyped-call]
+            config, dtype=torch.float32
+        )
+        _draw_empty_tables(model)
+    return model
+
+
+def _draw_empty_tables(model: PreTrainedModel) -> None:
+    """Draw the tokens and positions that the library leaves at 0, which for DeiT is all of them, as DeiT does."""
+    import torch
+
+    for name, table in model.named_parameters():
+        if name.endswith(("cls_token", "distillation_token", "position_embeddings")) and not table.any():
+            torch.nn.init.trunc_normal_(table, std=0.02)
+
+
 def read_preprocessing(folder: Path) -> PixelPipeline:
     """The checkpoint's own preprocessing.
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, cast
 
-import torch
 from torch import nn
 
+from finetune.errors import CheckpointError
+from finetune.model.blocks import ordered_parts
+from finetune.model.drop_path import drop_branches
 from finetune.model.head import head_names
+from finetune.model.idle import idle_parameter_names
+from finetune.model.lora import add_adapters, has_adapters, merge_adapters
+from finetune.model.saved import LoadedModel
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
-    from finetune.recipe.sections import Model
+    from finetune.recipe.sections import Model, Recipe
 
 SPARED = ("cls_token", "distillation_token", "mask_token", "register_tokens")
 POSITIONS = ("position_embedding", "relative_position_bias", "pos_embed")
@@ -29,30 +35,58 @@ def no_decay_parameter_names(model: nn.Module) -> set[str]:
     return {name for name, parameter in model.named_parameters() if parameter.ndim <= 1 or _is_spared(name)}
 
 
+def ready_to_learn(loaded: LoadedModel, recipe: Recipe) -> LoadedModel:
+    """The model as it learns: what is frozen, stochastic depth, adapters.
+
+    Raises:
+        CheckpointError: its architecture lacks what the recipe asks for.
+    """
+    choice = recipe.model
+    drop_branches(loaded.model, choice.drop_path)
+    if choice.train != "lora":
+        set_trainable(loaded.model, choice)
+        return loaded
+    adapted = add_adapters(loaded.model, choice.lora, recipe.run.seed)
+    return dataclasses.replace(loaded, model=cast("PreTrainedModel", adapted))
+
+
+def learned(loaded: LoadedModel) -> LoadedModel:
+    """The model that is saved: adapters become part of its weights."""
+    if not has_adapters(loaded.model):
+        return loaded
+    return dataclasses.replace(loaded, model=merge_adapters(cast("PeftModel", loaded.model)))
+
+
 def set_trainable(model: PreTrainedModel, choice: Model) -> None:
-    """Let everything learn, or the head alone (both heads of a distilled model).
+    """Let everything learn, the head alone (both heads of a distilled model), or the last blocks and what follows them.
 
     What no logit depends on, such as DINOv2's mask token, never learns: several processes that share a batch
     would wait for its gradient.
+
+    Raises:
+        CheckpointError: there are fewer blocks than shall learn, or none.
     """
-    head, idle = head_names(model), idle_parameter_names(model)
+    learns, idle = _learning_names(model, choice), idle_parameter_names(model)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name not in idle and (choice.train == "all" or name in head))
+        parameter.requires_grad_(name in learns and name not in idle)
 
 
-def idle_parameter_names(model: PreTrainedModel) -> set[str]:
-    """Names of parameters that no logit depends on; none where the architecture cannot be asked without its weights."""
-    vision = getattr(model.config, "vision_config", model.config)
-    size = getattr(vision, "image_size", None) or 224
-    height, width = (size, size) if isinstance(size, int) else size
-    try:
-        with torch.device("meta"), torch.enable_grad():  # shapes and the graph only
-            other = type(model)(copy.deepcopy(model.config))
-            other.eval()  # type: ignore[no-untyped-call]
-            other(pixel_values=torch.empty(1, 3, height, width)).logits.sum().backward()
-    except (RuntimeError, ValueError, NotImplementedError):
-        return set()
-    return {name for name, parameter in other.named_parameters() if parameter.grad is None}
+def _learning_names(model: PreTrainedModel, choice: Model) -> set[str]:
+    if choice.train in ("head", "probe"):
+        return head_names(model)
+    if choice.train == "last_n_blocks":
+        return _last_blocks(model, choice.train_blocks)
+    return {name for name, _ in model.named_parameters()}
+
+
+def _last_blocks(model: PreTrainedModel, count: int) -> set[str]:
+    parts = ordered_parts(model, "model.train: last_n_blocks")
+    if count > len(parts.blocks):
+        raise CheckpointError(
+            f"model.train_blocks: found {count}, but {type(model).__name__} has {len(parts.blocks)} blocks; expected "
+            "at most that many, or model.train: all"
+        )
+    return {name for name, depth in parts.depths.items() if depth > len(parts.blocks) - count}
 
 
 def _is_spared(name: str) -> bool:

@@ -60,7 +60,7 @@ def training_arguments(
         disable_tqdm=True,
         report_to="none",
         remove_unused_columns=False,
-        ddp_find_unused_parameters=False,
+        ddp_find_unused_parameters=optim.unfreeze_every_epochs is not None,
         **_evaluation(recipe, evaluates),
     )
     arguments._n_gpu = min(arguments.n_gpu, 1)  # never DataParallel: slower than DDP, and its loss is another

@@ -24,6 +24,9 @@ class MarkCheckpoints(TrainerCallback):
 class KeepHistory(TrainerCallback):
     """Append ``{"step", "epoch", "train_loss", "learning_rate", "precision", "validation": {…}}`` to history.jsonl.
 
+    Where an average of the weights is kept, ``weights`` says whose metrics these are (raw or ema), and ``scores``
+    holds the best metric of both.
+
     ``train_loss`` is the mean since the last log. The loss is logged before each evaluation too, and before each
     checkpoint: one that is no number stops the run before it is saved.
     """
@@ -50,6 +53,7 @@ class KeepHistory(TrainerCallback):
                 "train_loss": logged.get("loss"),
                 "learning_rate": logged.get("learning_rate"),
                 "precision": self.precision,
+                **{name: kwargs["metrics"][name] for name in ("weights", "scores") if name in kwargs["metrics"]},
                 "validation": {
                     name.removeprefix("eval_"): value
                     for name, value in kwargs["metrics"].items()

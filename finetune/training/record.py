@@ -11,6 +11,7 @@ from typing import Any
 
 from finetune.data import Splits
 from finetune.model import LoadedModel
+from finetune.model.lora import describe_adapters
 from finetune.training.hardware import Hardware, describe
 
 PACKAGES = (
@@ -59,6 +60,7 @@ def describe_model(loaded: LoadedModel, attention: str) -> dict[str, Any]:
         "attention": attention,
         "parameters": sum(parameter.numel() for parameter in parameters),
         "trained_parameters": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        **describe_adapters(loaded.model),
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,17 +16,20 @@ from transformers import TrainerCallback
 
 from finetune.data import Splits, load_splits, targets
 from finetune.data.decoded import DecodedImages
-from finetune.metrics import check_metric, score_metrics
+from finetune.metrics import check_metric, higher_is_better, score_metrics
 from finetune.model import (
     LoadedModel,
     Task,
     choose_task,
+    learned,
     load_with_new_head,
     open_saved,
+    ready_to_learn,
     save_model,
     set_attention,
-    set_trainable,
 )
+from finetune.model.blocks import find_row
+from finetune.model.lora import check_peft
 from finetune.pixels import Augmentation, TrainingCrop, choose_augmentation
 from finetune.pixels.augmentation.device import DeviceAugmentation
 from finetune.pixels.augmentation.mixing import check_labels_can_mix
@@ -34,12 +37,14 @@ from finetune.predict import Precision, prediction_rows
 from finetune.recipe import Recipe
 from finetune.run_folder import RunFolder
 from finetune.training.arguments import best_metric, optimizer_args, training_arguments
+from finetune.training.averaging import AverageWeights
 from finetune.training.batches import GlobalBatches, TrainingImages, choose_workers, training_loader
 from finetune.training.checkpoints import last_complete
 from finetune.training.hardware import Hardware, choose_hardware
 from finetune.training.history import KeepHistory, MarkCheckpoints
 from finetune.training.memory import fit_in_memory
 from finetune.training.objective import LearnLabels
+from finetune.training.parameter_groups import rate_factors
 from finetune.training.presets import Settings, choose_settings
 from finetune.training.processes import from_main, join_processes, main_first, wait_for_all
 from finetune.training.progress import ShowProgress
@@ -50,6 +55,7 @@ from finetune.training.scoring import score_together
 from finetune.training.stopping import Interrupted, StopOnSignal, StopOnTime, StopWithoutProgress, requeue_hint
 from finetune.training.tracking import check_trackers, trackers
 from finetune.training.trainer import ClassifierTrainer
+from finetune.training.unfreezing import UnfreezeGradually
 
 
 def train(
@@ -73,6 +79,7 @@ def train(
         Interrupted: a signal asked to stop; a checkpoint was saved.
     """
     check_trackers(recipe)
+    check_peft(recipe.model)
     hardware = choose_hardware(recipe)
     join_processes(hardware)
     console = Console(stderr=True, highlight=False, quiet=not hardware.is_main)
@@ -151,21 +158,29 @@ class Work:
 
     def fit(self, accumulation_steps: int) -> LoadedModel:
         """Train to the end, and return the best model."""
-        with self.phases("model"), main_first():
-            loaded = load_with_new_head(self.recipe, self.splits.labels, self.task)
-        attention = self.hardware.attention(self.recipe.model.attention)
-        set_attention(loaded.model, attention)
-        set_trainable(loaded.model, self.recipe.model)
+        loaded = self.load()
         stop = StopOnSignal()
         progress = ShowProgress(
             self.task.name, len(self.splits.datasets["train"]), best_metric(self.recipe), self.console
         )
         trainer = self.build_trainer(loaded, accumulation_steps, [stop, progress])
-        self.note({**describe_model(loaded, attention), "derived": self.derived(trainer)})
+        self.note({**describe_model(loaded, self.attention), "derived": self.derived(trainer)})
         self.say_preprocessing(loaded)
         self.run_trainer(trainer, stop, progress)
         self.note({"best": self.best(trainer), "images_per_second": round(progress.speed, 2)})
-        return loaded
+        return learned(loaded)
+
+    @property
+    def attention(self) -> Literal["eager", "sdpa"]:
+        """How attention is computed while training."""
+        return self.hardware.attention(self.recipe.model.attention)
+
+    def load(self) -> LoadedModel:
+        """The recipe's model, ready to learn."""
+        with self.phases("model"), main_first():
+            loaded = load_with_new_head(self.recipe, self.splits.labels, self.task)
+        set_attention(loaded.model, self.attention)
+        return ready_to_learn(loaded, self.recipe)
 
     def say_preprocessing(self, loaded: LoadedModel) -> None:
         """Say where preprocessing is not what the checkpoint's file says."""
@@ -208,8 +223,25 @@ class Work:
             objective=LearnLabels(self.task),
             optimizer_args=optimizer_args(recipe, self.settings),
             measure=self.measure(loaded, arguments.device) if arguments.eval_strategy != "no" else None,
-            callbacks=[*callbacks, *self.callbacks()],
+            callbacks=[*callbacks, *self.unfreezing(loaded), *self.callbacks()],
+            rate_factors=rate_factors(loaded.model, self.layer_decay(loaded.model), recipe.optim.head_multiplier),
+            average=self.average(),
         )
+
+    def layer_decay(self, model: torch.nn.Module) -> float:
+        """The recipe's, or the preset's where the architecture has blocks that it could count."""
+        given = self.recipe.optim.layer_decay is not None or find_row(model) is not None
+        return self.settings.layer_decay if given else 1.0
+
+    def unfreezing(self, loaded: LoadedModel) -> list[Any]:
+        """The callback that lets one block after the other learn, where the recipe asks for it."""
+        span = self.recipe.optim.unfreeze_every_epochs
+        return [] if span is None else [UnfreezeGradually(loaded.model, span)]
+
+    def average(self) -> AverageWeights | None:
+        """The average of the weights, where the recipe asks for it."""
+        decay, metric = self.recipe.optim.ema_decay, best_metric(self.recipe)
+        return None if decay is None else AverageWeights(decay, metric, higher_is_better(metric))
 
     def callbacks(self) -> list[Any]:
         """What listens to the Trainer, by what the recipe asks for."""
@@ -332,7 +364,7 @@ class Work:
         """Values that follow from the recipe, the data and the machine."""
         steps = trainer.loader.batch_sampler.steps  # type: ignore[union-attr]
         return {
-            "optim": dataclasses.asdict(self.settings),
+            "optim": {**dataclasses.asdict(self.settings), "layer_decay": self.layer_decay(trainer.classifier)},
             "augmentation": dataclasses.asdict(self.augmentation),
             "class_weights": self.task.class_weights,
             "pos_weight": getattr(self.task, "pos_weight", None),
@@ -346,6 +378,7 @@ class Work:
     def best(self, trainer: ClassifierTrainer) -> dict[str, Any]:
         """Which step's weights were saved, and what they scored during training."""
         state = trainer.state
+        weights = {"weights": trainer.average.better} if trainer.average else {}
         if state.best_global_step:
-            return {"step": state.best_global_step, best_metric(self.recipe): state.best_metric}
-        return {"step": state.global_step}
+            return {"step": state.best_global_step, best_metric(self.recipe): state.best_metric, **weights}
+        return {"step": state.global_step, **weights}

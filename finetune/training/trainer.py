@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch.utils.data import DataLoader
@@ -17,8 +17,14 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArgu
 
 from finetune.errors import RecipeError, TrainingError
 from finetune.model import Task, no_decay_parameter_names
+from finetune.model.lora import has_adapters, load_adapters
 from finetune.pixels import PixelPipeline
+from finetune.training.averaging import AverageWeights
 from finetune.training.batches import EpochLoader
+from finetune.training.parameter_groups import parameter_groups
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 Batch = dict[str, torch.Tensor]
 
@@ -35,6 +41,8 @@ class ClassifierTrainer(Trainer):
         vary: What is done to a batch on the device before that.
         objective: The loss of a batch, summed over what ``task.count`` counts.
         optimizer_args: Further keyword arguments of the optimiser's class.
+        rate_factors: What the learning rate of each parameter that learns is multiplied by.
+        average: Of the weights, scored and saved beside them.
         measure: Scores the validation split with the model as it is, and returns metrics by name.
         callbacks: Besides the Trainer's own.
     """
@@ -54,11 +62,15 @@ class ClassifierTrainer(Trainer):
         optimizer_args: dict[str, Any],
         measure: Callable[[PreTrainedModel], dict[str, Any]] | None,
         callbacks: list[Any],
+        rate_factors: dict[str, float] | None = None,
+        average: AverageWeights | None = None,
     ) -> None:
         self.loader, self.task, self.pixels, self.measure = loader, task, pixels, measure
         self.vary: Callable[[Batch], Batch] = vary
         self.objective: Callable[[Any, Batch], torch.Tensor] = objective
-        self.optimizer_args = optimizer_args
+        self.optimizer_args, self.rate_factors, self.average = optimizer_args, rate_factors or {}, average
+        if average is not None:
+            callbacks = [average, *callbacks]  # first: it writes into a checkpoint before that is marked as complete
         super().__init__(model=model, args=args, callbacks=callbacks, eval_dataset=[] if measure else None)
         self.remove_callback(PrinterCallback)
 
@@ -95,12 +107,21 @@ class ClassifierTrainer(Trainer):
         name = getattr(self.args.optim, "value", self.args.optim)
         try:
             cls, kwargs = self.get_optimizer_cls_and_kwargs(self.args, self.classifier)
-            self.optimizer_cls_and_kwargs = cls, {**kwargs, **self.optimizer_args}
+            self.optimizer_cls_and_kwargs = cls, {**kwargs, **self.optimizer_args, **self._own_groups()}
             return super().create_optimizer(model)
         except ImportError as error:
             raise RecipeError([f"optim.optimizer: {name} needs a package that is not installed: {error}"]) from error
         except TypeError as error:
             raise RecipeError([f"optim.optimizer_args: {name} was refused its arguments: {error}"]) from error
+
+    def _own_groups(self) -> dict[str, Any]:
+        """Groups of parameters in place of the Trainer's two, where they do not all learn at one rate."""
+        if not self.rate_factors:
+            return {}
+        groups = parameter_groups(
+            self.classifier, self.rate_factors, self.args.learning_rate, weight_decay=self.args.weight_decay
+        )
+        return {"params": groups}
 
     def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
         """All but biases, norms, class and distillation tokens and position embeddings; stock decays the last two."""
@@ -165,12 +186,14 @@ class ClassifierTrainer(Trainer):
         """
         if self.measure is None:
             return {}
-        found = self.measure(self.classifier)
+        both = self.average.score_both if self.average else None
+        found = both(self.classifier, self.measure) if both else self.measure(self.classifier)
         if found["images_not_finite"]:
             raise TrainingError(self._diverged(f"{found['images_not_finite']} images get outputs that are not numbers"))
         metrics = {f"{metric_key_prefix}_{key}": value for key, value in found.items() if isinstance(value, float)}
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        which = {"weights": self.average.better, "scores": dict(self.average.scores)} if self.average else {}
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, {**metrics, **which})
         return metrics
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
@@ -188,13 +211,23 @@ class ClassifierTrainer(Trainer):
         """All weights of a checkpoint. Stock restores only what has the same name in the file and in memory,
         which for ViT and DeiT leaves every encoder layer as it was."""
         load_weights(self.classifier, Path(resume_from_checkpoint))
+        if self.average is not None:
+            self.average.load(Path(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
-        """All weights of the best checkpoint, for the same reason."""
-        load_weights(self.classifier, Path(str(self.state.best_model_checkpoint)))
+        """All weights of the best checkpoint, for the same reason; or their average, where it scored better."""
+        checkpoint = Path(str(self.state.best_model_checkpoint))
+        load_weights(self.classifier, checkpoint)
+        if self.average is not None:
+            self.average.load(checkpoint)
+            if self.average.better == "ema":
+                self.average.copy_into(self.classifier)
 
 
 def load_weights(model: PreTrainedModel, checkpoint: Path) -> None:
     """Load every weight of a saved checkpoint into a model of the same shape, strictly."""
+    if has_adapters(model):
+        load_adapters(cast("PeftModel", model), checkpoint)
+        return
     saved = type(model).from_pretrained(checkpoint, config=model.config, dtype=model.dtype, local_files_only=True)
     model.load_state_dict(saved.state_dict(), strict=True)

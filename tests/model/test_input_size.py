@@ -96,3 +96,40 @@ def test_preprocessing_of_another_size_than_the_models_is_refused(checkpoint, lo
     with pytest.raises(CheckpointError, match=words):
         load(checkpoint("vit"), preprocessing={"resize_px": 256})
     assert load(checkpoint("vit"), preprocessing={"resize_px": 256}, image_size_px=224).model.config.image_size == 224
+
+
+@pytest.mark.parametrize("family", ["vit", "deit", "distilled"])
+def test_the_saved_model_of_another_size_gives_a_pipeline_the_same_probabilities(
+    build, checkpoint, load, image, tmp_path, family
+):
+    from transformers import pipeline
+
+    names = tuple(build(family).config.id2label.values())
+    loaded = load(checkpoint(family), names, head="keep", image_size_px=48)
+    save_model(loaded.model, loaded.pixels, tmp_path / "m")
+    classify = pipeline("image-classification", model=str(tmp_path / "m"), device="cpu")
+    found = {answer["label"]: answer["score"] for answer in classify(image, top_k=len(names))}
+    with torch.no_grad():
+        batch = loaded.pixels.normalise(torch.from_numpy(loaded.pixels.to_uint8(image)[None]))
+        expected = loaded.model(batch).logits.softmax(-1)[0]
+    assert classify.model.config.image_size == 48
+    assert [found[name] for name in names] == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("family", ["vit", "deit", "distilled"])
+def test_weights_of_another_size_come_back_from_disk_to_the_last_bit(checkpoint, load, tmp_path, family):
+    loaded = load(checkpoint(family), image_size_px=48)
+    save_model(loaded.model, loaded.pixels, tmp_path / "m")
+    opened = open_saved(tmp_path / "m").model.state_dict()
+    assert opened.keys() == loaded.model.state_dict().keys()
+    assert all(torch.equal(tensor, opened[name]) for name, tensor in loaded.model.state_dict().items())
+
+
+def test_a_distilled_model_of_another_size_answers_as_it_would_by_interpolating(build, checkpoint, load):
+    model, pixels = build("distilled"), torch.randn(1, 3, 48, 48)
+    resized = load(checkpoint("distilled"), tuple(model.config.id2label.values()), head="keep", image_size_px=48).model
+    with torch.no_grad():
+        expected = model(pixels, interpolate_pos_encoding=True)
+        found = resized(pixels)
+    assert torch.equal(found.cls_logits, expected.cls_logits)
+    assert torch.equal(found.distillation_logits, expected.distillation_logits)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from finetune.errors import CheckpointError
 from finetune.model import no_decay_parameter_names, set_trainable
+from finetune.model.idle import idle_parameter_names
 from finetune.model.task import Multiclass
-from finetune.model.trainable import idle_parameter_names
 from finetune.recipe.sections import Model
 
 
@@ -61,3 +62,19 @@ def test_a_mask_token_that_no_logit_depends_on_does_not_learn(build):
     assert idle_parameter_names(model) == {"dinov2.embeddings.mask_token"}
     set_trainable(model, Model())
     assert "dinov2.embeddings.mask_token" not in learning(model)
+
+
+@pytest.mark.parametrize(("family", "blocks"), [("vit", "vit.layers"), ("distilled", "deit.layers")])
+def test_the_last_blocks_learn_with_what_follows_them(build, family, blocks):
+    model = build(family, num_hidden_layers=3)
+    set_trainable(model, Model(train="last_n_blocks", train_blocks=2))
+    frozen = {name for name, _ in model.named_parameters()} - learning(model)
+    prefix = blocks.partition(".")[0]
+    assert frozen == {
+        name for name, _ in model.named_parameters() if name.startswith((f"{blocks}.0.", f"{prefix}.embeddings."))
+    }
+
+
+def test_more_blocks_than_there_are_is_refused_with_their_number(build):
+    with pytest.raises(CheckpointError, match=r"train_blocks: found 3, but ViTForImageClassification has 2 blocks"):
+        set_trainable(build("vit"), Model(train="last_n_blocks", train_blocks=3))

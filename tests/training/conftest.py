@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,21 @@ class FirstGradients(TrainerCallback):
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if not self.gradients:
             self.gradients = {name: parameter.grad.clone() for name, parameter in kwargs["model"].named_parameters()}
+
+
+class StopAfter(TrainerCallback):
+    """Saves and stops after a step within an epoch, as an interruption does."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.step:
+            control.should_save = control.should_training_stop = True
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.step:
+            control.should_save = control.should_evaluate = False
 
 
 @pytest.fixture
@@ -54,11 +70,10 @@ def work_for() -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def trainer_for(work_for: Callable[..., Any]) -> Callable[..., Any]:
     """``trainer_for(recipe, callback …)``: the run's Trainer."""
-    from finetune.model import load_with_new_head
 
     def make(recipe: Any, *callbacks: TrainerCallback) -> Any:
         work = work_for(recipe)
-        loaded = load_with_new_head(recipe, work.splits.labels, work.task)
+        loaded = work.load()
         return work.build_trainer(loaded, recipe.optim.accumulation_steps, list(callbacks))
 
     return make
@@ -74,3 +89,31 @@ def first_gradients(trainer_for: Callable[..., Any]) -> Callable[..., dict[str, 
         return seen.gradients
 
     return measure
+
+
+@pytest.fixture
+def twice(trainer_for: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+    """``twice(recipe, step)``: its Trainer when it is through, and another one that goes on after that step."""
+
+    def make(recipe: Any, step: int) -> tuple[Any, Any]:
+        whole = trainer_for(recipe)  # one after the other: the Trainer seeds torch when it is made
+        whole.train()
+        part = trainer_for(recipe, StopAfter(step))
+        part.train()
+        rest = trainer_for(recipe)
+        rest.train(resume_from_checkpoint=f"{part.args.output_dir}/checkpoint-{step}")
+        return whole, rest
+
+    return make
+
+
+@pytest.fixture(params=["multiclass", "multilabel"])
+def task_overrides(request: pytest.FixtureRequest, multilabel: dict[str, Any]) -> dict[str, Any]:
+    """Overrides for each of the tasks."""
+    return multilabel if request.param == "multilabel" else {}
+
+
+@pytest.fixture(params=["vit", "distilled"])
+def each_checkpoint(request: pytest.FixtureRequest, tiny_vit: Path, tiny_distilled: Path) -> dict[str, Any]:
+    """Overrides for a model of one head and for one of two."""
+    return {"model.checkpoint": str(tiny_vit if request.param == "vit" else tiny_distilled)}

@@ -20,11 +20,6 @@ def relative_difference(found, expected):
     return (difference / size) ** 0.5
 
 
-@pytest.fixture(params=["multiclass", "multilabel"])
-def task_overrides(request, multilabel):
-    return multilabel if request.param == "multilabel" else {}
-
-
 # ---------------------------------------------------------------- accumulation
 
 
