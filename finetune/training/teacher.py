@@ -18,7 +18,6 @@ import torch
 from finetune.errors import CheckpointError
 from finetune.labels import LabelSpace
 from finetune.model.head import class_names
-from finetune.model.input_size import bound_to_size
 from finetune.model.loading import load_strictly
 from finetune.model.preprocessing import choose_preprocessing
 from finetune.model.sources import Source, locate
@@ -192,9 +191,16 @@ def _preprocessing(source: Source, model: PreTrainedModel) -> tuple[PixelPipelin
             f"save its image processor (save_pretrained) into a copy of {source.folder} and name that"
         )
     pixels, note = choose_preprocessing(Model(checkpoint=source.checkpoint), source, None)
-    if bound_to_size(model, pixels.size_px):
-        raise CheckpointError(
-            f"{KEY}: {source.checkpoint} has a preprocessor_config.json that gives images of {pixels.size_px} "
-            "px, which its weights do not take; correct it in a copy and name that"
-        )
+    _check_size(source, model, pixels.size_px)
     return pixels, note
+
+
+@torch.no_grad()
+def _check_size(source: Source, model: PreTrainedModel, size_px: int) -> None:
+    try:
+        model(pixel_values=torch.zeros(1, 3, size_px, size_px))
+    except Exception as error:
+        raise CheckpointError(
+            f"{KEY}: {source.checkpoint} cannot take the images of {size_px} px that its preprocessor_config.json gives "
+            f"({error}); correct the file in a copy and name that"
+        ) from error
