@@ -201,6 +201,6 @@ def _check_size(source: Source, model: PreTrainedModel, size_px: int) -> None:
         model(pixel_values=torch.zeros(1, 3, size_px, size_px))
     except Exception as error:
         raise CheckpointError(
-            f"{KEY}: {source.checkpoint} cannot take the images of {size_px} px that its preprocessor_config.json gives "
+            f"{KEY}: {source.checkpoint} cannot take images of {size_px} px, which its preprocessor_config.json gives "
             f"({error}); correct the file in a copy and name that"
         ) from error

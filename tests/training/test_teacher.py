@@ -181,7 +181,7 @@ def test_a_preprocessor_file_for_another_size_is_refused(teacher_folder):
     folder = teacher_folder()
     PIXELS.resized_for(40).to_processor("vit").save_pretrained(folder)
     with pytest.raises(
-        CheckpointError, match=r"cannot take the images of 40 px that its preprocessor_config\.json gives \("
+        CheckpointError, match=r"cannot take images of 40 px, which its preprocessor_config\.json gives \("
     ):
         load(folder)
 
