@@ -14,6 +14,7 @@ CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 SHARD = re.compile(r"^(model|pytorch_model)-\d+-of-\d+\.(safetensors|bin)$")
 TIMEOUT_S = 10
+STAND_IN = {"model.checkpoint": "give a local folder, or use bundled:deit-nano"}
 
 
 def cached_snapshot(name: str, revision: str | None = None) -> Path | None:
@@ -32,16 +33,18 @@ def cached_snapshot(name: str, revision: str | None = None) -> Path | None:
     return folder if _has_weights(folder) else None
 
 
-def download_snapshot(name: str, revision: str | None = None) -> Path:
+def download_snapshot(name: str, revision: str | None = None, key: str = "model.checkpoint") -> Path:
     """Fetch config, preprocessor and weights into the Hub cache.
 
+    Args:
+        key: The recipe's key that names it, for messages.
     Raises:
         CheckpointError: the Hub has no such name or revision, does not let us have it, or it has no weights.
         UnreachableError: the Hub cannot be reached.
     """
     from huggingface_hub import HfApi, errors, hf_hub_download, snapshot_download
 
-    at = f"model.checkpoint: {name}" + (f" at revision {revision}" if revision else "")
+    at = f"{key}: {name}" + (f" at revision {revision}" if revision else "")
     try:
         info = HfApi().model_info(name, revision=revision, timeout=TIMEOUT_S)
         files = [sibling.rfilename for sibling in info.siblings or []]
@@ -62,7 +65,7 @@ def download_snapshot(name: str, revision: str | None = None) -> Path:
     except Exception as error:  # the Hub's client changes its HTTP library, and with it what it raises
         raise UnreachableError(
             f"{at} is no folder here and not in the Hub cache, and cannot be downloaded ({type(error).__name__}); "
-            "connect to the network, give a local folder, or use bundled:deit-nano"
+            f"connect to the network, {STAND_IN.get(key, 'or give a local folder')}"
         ) from error
 
 

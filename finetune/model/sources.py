@@ -44,9 +44,11 @@ class Source:
         }
 
 
-def locate(checkpoint: str, revision: str | None = None) -> Source:
+def locate(checkpoint: str, revision: str | None = None, *, key: str = "model.checkpoint") -> Source:
     """Find a checkpoint; one on the Hub is downloaded where it is not in the Hub cache.
 
+    Args:
+        key: The recipe's key that names it, for messages.
     Raises:
         CheckpointError: there is nothing of that name.
         UnreachableError: it would have to be downloaded and cannot.
@@ -59,15 +61,15 @@ def locate(checkpoint: str, revision: str | None = None) -> Source:
             return Source(checkpoint, "run", folder / "model")
         return Source(checkpoint, "folder", folder)
     if folder.is_file():
-        raise CheckpointError(f"model.checkpoint: {checkpoint} is a file; name the folder that it is in")
+        raise CheckpointError(f"{key}: {checkpoint} is a file; name the folder that it is in")
     if not is_hub_name(checkpoint):
         raise CheckpointError(
-            f"model.checkpoint: there is no folder {checkpoint} (looked for {folder.resolve()}), and it is no name on "
+            f"{key}: there is no folder {checkpoint} (looked for {folder.resolve()}), and it is no name on "
             "the Hub; give a folder, a run folder, bundled:deit-nano or owner/name"
         )
     from finetune.model.hub import cached_snapshot, download_snapshot
 
-    snapshot = cached_snapshot(checkpoint, revision) or download_snapshot(checkpoint, revision)
+    snapshot = cached_snapshot(checkpoint, revision) or download_snapshot(checkpoint, revision, key)
     return Source(checkpoint, "hub", snapshot, revision, snapshot.name)
 
 

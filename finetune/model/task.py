@@ -67,7 +67,7 @@ class Task:
 
     def count(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """How many terms the sum has: images (multiclass) or known cells (multilabel); float32 scalar."""
-        return self._known(targets, weights).sum()
+        return self.known(targets, weights).sum()
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """(N, C) float64 probabilities of (N, C) logits."""
@@ -77,8 +77,8 @@ class Task:
         """(N,) int64 class ids, or (N, C) int8 with 1 from the threshold up."""
         raise NotImplementedError
 
-    def _known(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """The weight of each term, 0 where nobody knows; float32."""
+    def known(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """The weight of each term, (N,) images or (N, C) cells: 0 for padding and where nobody knows; float32."""
         raise NotImplementedError
 
 
@@ -95,7 +95,7 @@ class Multiclass(Task):
     problem_type = "single_label_classification"
 
     def logits_loss_sum(self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        known = self._known(targets, weights)
+        known = self.known(targets, weights)
         shares = targets.float() if targets.ndim == 2 else self._one_hot(targets, known, logits.shape[1])
         if self.class_weights is not None:
             # no matrix product: autocast would make it bf16
@@ -115,7 +115,7 @@ class Multiclass(Task):
     def decisions(self, probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:
         return np.asarray(np.asarray(probabilities).argmax(axis=-1), dtype=np.int64)
 
-    def _known(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    def known(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         return weights.float() if targets.ndim == 2 else weights.float() * (targets >= 0)
 
     @staticmethod
@@ -138,7 +138,7 @@ class Multilabel(Task):
     problem_type = "multi_label_classification"
 
     def logits_loss_sum(self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        counts = self._known(targets, weights)
+        counts = self.known(targets, weights)
         if self.class_weights is not None:
             counts = counts * _on_device(self.class_weights, logits.device)
         share = losses.smooth(targets.float().clamp(min=0.0), self.label_smoothing, outcomes=2)
@@ -160,7 +160,7 @@ class Multilabel(Task):
     def decisions(self, probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:
         return (np.asarray(probabilities) >= threshold).astype(np.int8)
 
-    def _known(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    def known(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         return (targets >= 0) * weights.float().unsqueeze(1)
 
 

@@ -7,14 +7,11 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
-
-if TYPE_CHECKING:
-    from finetune.pixels import PixelPipeline
 
 Precision = Literal["fp32", "bf16"]
 _BATCHES_AHEAD = 2
@@ -27,10 +24,17 @@ class Images(Protocol):
     def __getitem__(self, index: int, /) -> Image.Image: ...
 
 
+class Pixels(Protocol):
+    """How images become a model's input: its ``PixelPipeline``, or what stands in for it."""
+
+    def to_uint8(self, image: Image.Image) -> np.ndarray: ...
+    def normalise(self, batch: torch.Tensor) -> torch.Tensor: ...
+
+
 def score(
     model: torch.nn.Module,
     images: Images,
-    pixels: PixelPipeline,
+    pixels: Pixels,
     *,
     batch_size: int,
     device: torch.device | str,
@@ -96,7 +100,7 @@ def whole_batches(count: int, batch_size: int, part: int, parts: int) -> range:
 
 
 def _batches(
-    images: Images, pixels: PixelPipeline, batch_size: int, pin_memory: bool
+    images: Images, pixels: Pixels, batch_size: int, pin_memory: bool
 ) -> Generator[tuple[int, torch.Tensor], None, None]:
     """(images in it, uint8 batch filled up to ``batch_size``), prepared ahead in threads."""
 

@@ -34,6 +34,7 @@ from finetune.pixels import Augmentation, TrainingCrop, choose_augmentation
 from finetune.pixels.augmentation.device import DeviceAugmentation
 from finetune.pixels.augmentation.mixing import check_labels_can_mix
 from finetune.predict import Precision, prediction_rows
+from finetune.predict.scoring import Pixels
 from finetune.recipe import Recipe
 from finetune.run_folder import RunFolder
 from finetune.training.arguments import best_metric, optimizer_args, training_arguments
@@ -43,7 +44,7 @@ from finetune.training.checkpoints import last_complete
 from finetune.training.hardware import Hardware, choose_hardware
 from finetune.training.history import KeepHistory, MarkCheckpoints
 from finetune.training.memory import fit_in_memory
-from finetune.training.objective import LearnLabels
+from finetune.training.objective import LearnFromTeacher, LearnLabels, Objective
 from finetune.training.parameter_groups import rate_factors
 from finetune.training.presets import Settings, choose_settings
 from finetune.training.processes import from_main, join_processes, main_first, wait_for_all
@@ -53,6 +54,7 @@ from finetune.training.resuming import Plan, checkpoint_to_resume, open_folder, 
 from finetune.training.sampling import balanced_chances
 from finetune.training.scoring import score_together
 from finetune.training.stopping import Interrupted, StopOnSignal, StopOnTime, StopWithoutProgress, requeue_hint
+from finetune.training.teacher import Answers, KeptAnswers, Teacher, load_teacher
 from finetune.training.tracking import check_trackers, trackers
 from finetune.training.trainer import ClassifierTrainer
 from finetune.training.unfreezing import UnfreezeGradually
@@ -220,7 +222,7 @@ class Work:
             task=self.task,
             pixels=loaded.pixels,
             vary=DeviceAugmentation(self.augmentation, loaded.pixels, len(self.splits.labels)),
-            objective=LearnLabels(self.task),
+            objective=self.objective(loaded, images, arguments.device),
             optimizer_args=optimizer_args(recipe, self.settings),
             measure=self.measure(loaded, arguments.device) if arguments.eval_strategy != "no" else None,
             callbacks=[*callbacks, *self.unfreezing(loaded), *self.callbacks()],
@@ -242,6 +244,30 @@ class Work:
         """The average of the weights, where the recipe asks for it."""
         decay, metric = self.recipe.optim.ema_decay, best_metric(self.recipe)
         return None if decay is None else AverageWeights(decay, metric, higher_is_better(metric))
+
+    def objective(self, loaded: LoadedModel, images: DecodedImages, device: torch.device) -> Objective:
+        """What a step minimises; a teacher, where the recipe names one, is loaded and recorded."""
+        distill = self.recipe.distill
+        if distill is None:
+            return LearnLabels(self.task)
+        with self.phases("model"), main_first():
+            teacher = load_teacher(distill, self.splits.labels, self.task, loaded.pixels, self.hardware.precision)
+        teacher.model.to(device)  # type: ignore[arg-type]
+        set_attention(teacher.model, self.hardware.attention("auto"))
+        self.note({"teacher": {**teacher.source, "looks": "anew" if self.augmentation.varies else "once"}})
+        answers = teacher if self.augmentation.varies else self.ask_once(teacher, images, device)
+        return LearnFromTeacher(self.task, answers, distill.kind, distill.temperature, distill.weight)
+
+    def ask_once(self, teacher: Teacher, images: DecodedImages, device: torch.device) -> Answers:
+        """The teacher's answers on images that never vary, asked for in advance.
+
+        In the passes of an evaluation, which all processes share: an image's answer then depends neither on the
+        batch that it comes in nor on where a run was resumed.
+        """
+        self.console.print(f"the teacher looks at {len(images):,} images once")
+        with self.phases("teacher"):
+            logits = self.score(teacher.model, images, teacher.pixels, device, self.evaluation_precision)
+        return KeptAnswers.of(teacher, logits, device)
 
     def callbacks(self) -> list[Any]:
         """What listens to the Trainer, by what the recipe asks for."""
@@ -291,7 +317,7 @@ class Work:
         truth = targets(validation)
 
         def metrics_of(model: torch.nn.Module) -> dict[str, Any]:
-            logits = self.score(model, images, loaded, device, self.evaluation_precision)
+            logits = self.score(model, images, loaded.pixels, device, self.evaluation_precision)
             return self.metrics(logits, truth)
 
         return metrics_of
@@ -300,15 +326,13 @@ class Work:
         self,
         model: torch.nn.Module,
         images: DecodedImages,
-        loaded: LoadedModel,
+        pixels: Pixels,
         device: torch.device,
         precision: Precision,
     ) -> np.ndarray:
         """Logits of a split by all processes."""
         size = self.recipe.evaluate.batch_size or (16 if device.type == "cpu" else 64)
-        return score_together(
-            model, images, loaded.pixels, self.hardware, batch_size=size, device=device, precision=precision
-        )
+        return score_together(model, images, pixels, self.hardware, batch_size=size, device=device, precision=precision)
 
     def metrics(self, logits: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
         """All metrics of a split."""
@@ -338,7 +362,7 @@ class Work:
 
     def _final_logits(self, saved: LoadedModel, split: Any, device: torch.device) -> np.ndarray:
         images = DecodedImages(split, self.recipe.data.keep_decoded_mb)
-        return self.score(saved.model, images, saved, device, self.recipe.evaluate.precision)
+        return self.score(saved.model, images, saved.pixels, device, self.recipe.evaluate.precision)
 
     def _write_results(self, held_out: dict[str, Any], logits: dict[str, np.ndarray]) -> None:
         truth = {name: targets(split) for name, split in held_out.items()}

@@ -7,8 +7,8 @@ import torch
 import torch.distributed as dist
 from PIL import Image
 
-from finetune.pixels import PixelPipeline
 from finetune.predict import Images, Precision, score, whole_batches
+from finetune.predict.scoring import Pixels
 from finetune.training.hardware import Hardware
 
 
@@ -28,7 +28,7 @@ class Share:
 def score_together(
     model: torch.nn.Module,
     images: Images,
-    pixels: PixelPipeline,
+    pixels: Pixels,
     hardware: Hardware,
     *,
     batch_size: int,

@@ -12,6 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from finetune.labels import LabelSpace
+from finetune.model import load_with_new_head, save_model
+from finetune.model.task import Multiclass
 from finetune.recipe import dump_recipe
 
 # 24 images: 17 to train on, 7 to validate on: neither divides by two. All of DeiT's augmentation but mixing, which
@@ -91,3 +94,18 @@ def test_only_one_process_writes_and_prints(runs):
     assert [path.name for path in root.glob("run*") if path.is_dir()] == ["run"]
     tables = [line for line in done.stderr.splitlines() if "train loss" in line]
     assert len(tables) == 1
+
+
+def test_a_teachers_images_are_shared_out_and_the_gradient_is_that_of_one_process(
+    recipe_for, first_gradients, tmp_path
+):
+    known = load_with_new_head(recipe_for(), LabelSpace(("cross", "square", "circle")), Multiclass())
+    save_model(known.model, known.pixels, tmp_path / "teacher")
+    distill = {"teacher": str(tmp_path / "teacher"), "kind": "soft", "weight": 0.7}
+    one_step = {**OVERRIDES, "optim.max_steps": 1, "augment.preset": "none", "evaluate.every": "never"}
+    recipe = recipe_for(distill=distill, **one_step)
+    (tmp_path / "run.yaml").write_text(dump_recipe(recipe))
+    done = torchrun(2, str(FIRST_STEP), str(tmp_path / "run.yaml"))
+    assert done.returncode == 0, done.stderr
+    together = torch.load(tmp_path / "runs/gradients.pt", weights_only=True)
+    assert relative_difference(together, first_gradients(recipe)) < 1e-6
