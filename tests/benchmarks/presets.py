@@ -4,7 +4,8 @@
 
 Twenty digits per class and the drawn fridge sets, from the small bundled model. ``plain`` is ``optim.preset: plain``
 with ``augment.preset: light``; ``shipped`` is what the recipe of the same name said before there were presets;
-``preset`` is what it says now. Each seed draws its own split, new head and order; a fifth of the images is the test split.
+``preset`` is what it says now. Each seed draws its own split, new head and order; a fifth of the images is the test
+split.
 """
 
 from __future__ import annotations
