@@ -36,6 +36,7 @@ def test_the_three_come_as_often_as_asked(batch_of, probability):
     batch = batch_of(PRESETS["three_augment"], 300)
     found = kinds(batch["pixels"], three_augment(batch["pixels"], batch["draws"], probability))
     assert 1 - found.count("none") / 300 == pytest.approx(probability, abs=0.07 if probability else 0.0)
+    assert len(set(found)) == (4 if probability else 1)
 
 
 def test_images_in_a_batch_get_what_each_of_them_gets_alone(batch_of):
