@@ -263,11 +263,12 @@ class Work:
         loaded: LoadedModel,
         device: torch.device,
         precision: Precision,
+        flip: bool = False,
     ) -> np.ndarray:
         """Logits of a split by all processes."""
         size = self.recipe.evaluate.batch_size or (16 if device.type == "cpu" else 64)
         return score_together(
-            model, images, loaded.pixels, self.hardware, batch_size=size, device=device, precision=precision
+            model, images, loaded.pixels, self.hardware, batch_size=size, device=device, precision=precision, flip=flip
         )
 
     def metrics(self, logits: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
@@ -298,7 +299,8 @@ class Work:
 
     def _final_logits(self, saved: LoadedModel, split: Any, device: torch.device) -> np.ndarray:
         images = DecodedImages(split, self.recipe.data.keep_decoded_mb)
-        return self.score(saved.model, images, saved, device, self.recipe.evaluate.precision)
+        evaluate = self.recipe.evaluate
+        return self.score(saved.model, images, saved, device, evaluate.precision, evaluate.flip)
 
     def _write_results(self, held_out: dict[str, Any], logits: dict[str, np.ndarray]) -> None:
         truth = {name: targets(split) for name, split in held_out.items()}
