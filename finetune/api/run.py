@@ -42,7 +42,7 @@ class Run:
         return self.folder.path
 
     @cached_property
-    def metrics(self) -> dict[str, dict[str, Any]]:
+    def metrics(self) -> dict[str, Any]:
         """Metrics of the saved model by split, as in ``run.metrics["validation"]["accuracy"]``."""
         return self.folder.read_metrics()
 

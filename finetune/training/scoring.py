@@ -38,7 +38,8 @@ def score_together(
 ) -> np.ndarray:
     """Logits of all images, in every process.
 
-    Arguments are as of `finetune.predict.score`. Each process makes some of the very passes that one process would make, so the result is the same to the last bit.
+    Arguments are as of `finetune.predict.score`. Each process makes some of the very passes that one process would
+    make, so the result is the same to the last bit.
 
     Returns:
         (images, classes) float32.
