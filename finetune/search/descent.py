@@ -11,7 +11,9 @@ from typing import NamedTuple
 BETA = 0.9
 """Weight of the past in the smoothed loss: the loss of the last ten steps or so."""
 CLEAR = 0.05
-"""A descent is clear from this share of the first loss."""
+"""A descent is clear from this share of the loss at the start, if noise alone does not make it."""
+FIRST = 5
+"""Steps whose mean is the loss at the start."""
 
 
 class Suggestion(NamedTuple):
@@ -35,39 +37,36 @@ def smoothed(losses: Sequence[float], beta: float = BETA) -> list[float]:
 
 
 def suggest(rates: Sequence[float], losses: Sequence[float]) -> Suggestion:
-    """The rate in the middle of the longest descent of the smoothed loss.
+    """The rate in the middle of the descent of the smoothed loss, on the logarithmic scale.
 
     Args:
         rates: Rising.
         losses: Of each step; noisy.
-    Source: fastai's ``lr_find`` with its suggestion ``valley``, which stands steps of noise better than the single
-        steepest one (``steep``).
+    Source: Smith's "where the accuracy rises", in the form of fastai's suggestion ``valley``: the middle of the way
+        down. The way down is told by levels here, not by the longest falling subsequence, which noise on a plateau
+        draws out.
     """
     curve = smoothed(losses)
-    if len(curve) < 3:
-        return Suggestion(None, f"only {len(curve)} steps had a loss; start from a lower rate")
-    start, end = longest_descent(curve)
-    drop, noise = curve[start] - curve[end], noise_of(losses[: end + 1])
-    if drop < max(CLEAR * curve[0], 2 * noise):
-        fell = f"the loss fell by {max(drop, 0.0):.3g} from {curve[0]:.3g} (noise {noise:.2g})"
-        return Suggestion(None, f"no clear descent: {fell}; try more --steps, or keep the preset's rate")
-    middle = start + (end - start) // 3 + (end - start) // 6
-    return Suggestion(_rounded(rates[middle]), f"the middle of a descent from {curve[start]:.3g} to {curve[end]:.3g}")
+    if len(curve) < FIRST:
+        return Suggestion(None, f"only {len(curve)} of {len(rates)} steps had a loss; start from a lower rate")
+    level, bottom = statistics.fmean(losses[:FIRST]), min(curve)
+    drop, noise = level - bottom, noise_of(losses[: curve.index(bottom) + 1])
+    if drop < max(CLEAR * level, 4 * noise):
+        fell = f"the loss fell by {max(drop, 0.0):.2g} from {level:.3g}, and noise alone is {noise:.1g}"
+        return Suggestion(None, f"no clear descent: {fell}; try more steps, or keep the preset's rate")
+    start, end = descent(curve, level, bottom)
+    return Suggestion(_rounded(rates[(start + end) // 2]), f"the middle of a descent from {level:.3g} to {bottom:.3g}")
 
 
-def longest_descent(curve: Sequence[float]) -> tuple[int, int]:
-    """First and last place of the longest falling subsequence; of several, the first that is complete.
+def descent(curve: Sequence[float], level: float, bottom: float) -> tuple[int, int]:
+    """Steps between which a smoothed loss falls from a tenth below its level at the start to a tenth above its bottom.
 
-    >>> longest_descent([3.0, 3.5, 2.0, 2.5, 1.0, 4.0])
-    (0, 4)
+    A running mean shows a fall ``BETA / (1 - BETA)`` steps after it; that is taken off.
     """
-    length, start = [1] * len(curve), list(range(len(curve)))
-    for here, value in enumerate(curve):
-        for before in range(here):
-            if curve[before] > value and length[before] + 1 > length[here]:
-                length[here], start[here] = length[before] + 1, start[before]
-    end = max(range(len(curve)), key=lambda place: (length[place], -place))
-    return start[end], end
+    tenth, lag = (level - bottom) / 10, round(BETA / (1 - BETA))
+    end = next(place for place, value in enumerate(curve) if value <= bottom + tenth)
+    start = max((place for place in range(end) if curve[place] >= level - tenth), default=0)
+    return max(0, start - lag), max(0, end - lag)
 
 
 def noise_of(losses: Sequence[float], beta: float = BETA) -> float:
