@@ -12,8 +12,8 @@ BETA = 0.9
 """Weight of the past in the smoothed loss: the loss of the last ten steps or so."""
 CLEAR = 0.05
 """A descent is clear from this share of the loss at the start, if noise alone does not make it."""
-FIRST = 5
-"""Steps whose mean is the loss at the start."""
+FIRST = 10
+"""Steps whose mean is the loss at the start; the smoothed loss of fewer is too noisy to be a bottom."""
 
 
 class Suggestion(NamedTuple):
@@ -49,8 +49,8 @@ def suggest(rates: Sequence[float], losses: Sequence[float]) -> Suggestion:
     curve = smoothed(losses)
     if len(curve) < FIRST:
         return Suggestion(None, f"only {len(curve)} of {len(rates)} steps had a loss; start from a lower rate")
-    level, bottom = statistics.fmean(losses[:FIRST]), min(curve)
-    drop, noise = level - bottom, noise_of(losses[: curve.index(bottom) + 1])
+    level, bottom = statistics.fmean(losses[:FIRST]), min(curve[FIRST - 1 :])
+    drop, noise = level - bottom, noise_of(losses[: max(2 * FIRST, curve.index(bottom) + 1)])
     if drop < max(CLEAR * level, 4 * noise):
         fell = f"the loss fell by {max(drop, 0.0):.2g} from {level:.3g}, and noise alone is {noise:.1g}"
         return Suggestion(None, f"no clear descent: {fell}; try more steps, or keep the preset's rate")
@@ -69,13 +69,16 @@ def descent(curve: Sequence[float], level: float, bottom: float) -> tuple[int, i
     return max(0, start - lag), max(0, end - lag)
 
 
-def noise_of(losses: Sequence[float], beta: float = BETA) -> float:
-    """Standard deviation of the smoothed loss that comes from the batches alone: of differences between neighbours,
-    which a slow descent hardly touches, times what smoothing leaves of it."""
+def noise_of(losses: Sequence[float]) -> float:
+    """Standard deviation of the descent that comes from the batches alone.
+
+    That of a step is taken from differences between neighbours, which a slow descent hardly touches. The loss at the
+    start is the mean of `FIRST` of them, and the running mean keeps ``(1 - BETA) / (1 + BETA)`` of their variance.
+    """
     if len(losses) < 3:
         return 0.0
-    steps = [after - before for before, after in itertools.pairwise(losses)]
-    return statistics.stdev(steps) / math.sqrt(2) * math.sqrt((1 - beta) / (1 + beta))
+    of_step = statistics.stdev(after - before for before, after in itertools.pairwise(losses)) / math.sqrt(2)
+    return of_step * math.sqrt(1 / FIRST + (1 - BETA) / (1 + BETA))
 
 
 def _rounded(rate: float) -> float:
