@@ -159,6 +159,9 @@ def rate_curve(
     if chosen is not None:
         axes.axvline(chosen, color="black", linewidth=1, linestyle=":", label=f"{chosen:.1e}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
+    if smoothed:  # the explosion at the end would flatten all else
+        fall = max(smoothed[0] - min(smoothed), 0.1 * abs(smoothed[0]))
+        axes.set_ylim(min(smoothed) - fall, smoothed[0] + 3 * fall)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

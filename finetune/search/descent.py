@@ -37,14 +37,13 @@ def smoothed(losses: Sequence[float], beta: float = BETA) -> list[float]:
 
 
 def suggest(rates: Sequence[float], losses: Sequence[float]) -> Suggestion:
-    """The rate in the middle of the descent of the smoothed loss, on the logarithmic scale.
+    """The rate at which the loss is half of its way down.
 
     Args:
         rates: Rising.
         losses: Of each step; noisy.
-    Source: Smith's "where the accuracy rises", in the form of fastai's suggestion ``valley``: the middle of the way
-        down. The way down is told by levels here, not by the longest falling subsequence, which noise on a plateau
-        draws out.
+    Source: the idea of fastai's suggestions ``valley`` (the middle of the longest descent) and ``steep`` (its steepest
+        step), told by levels, which noise on a plateau moves less than either.
     """
     curve = smoothed(losses)
     if len(curve) < FIRST:
@@ -54,19 +53,22 @@ def suggest(rates: Sequence[float], losses: Sequence[float]) -> Suggestion:
     if drop < max(CLEAR * level, 4 * noise):
         fell = f"the loss fell by {max(drop, 0.0):.2g} from {level:.3g}, and noise alone is {noise:.1g}"
         return Suggestion(None, f"no clear descent: {fell}; try more steps, or keep the preset's rate")
-    start, end = descent(curve, level, bottom)
-    return Suggestion(_rounded(rates[(start + end) // 2]), f"the middle of a descent from {level:.3g} to {bottom:.3g}")
+    halfway = half_way_down(losses[: curve.index(bottom) + 1], level)
+    return Suggestion(_rounded(rates[halfway]), f"half of the way down from {level:.3g} to {bottom:.3g}")
 
 
-def descent(curve: Sequence[float], level: float, bottom: float) -> tuple[int, int]:
-    """Steps between which a smoothed loss falls from a tenth below its level at the start to a tenth above its bottom.
+def half_way_down(losses: Sequence[float], level: float) -> int:
+    """The last step at which a loss that falls has at least half of its way before it.
 
-    A running mean shows a fall ``BETA / (1 - BETA)`` steps after it; that is taken off.
+    It is smoothed forwards and backwards, and the mean taken: a running mean alone shows a fall too late.
+
+    >>> half_way_down([2.0] * 20 + [1.0] * 20, level=2.0)
+    19
     """
-    tenth, lag = (level - bottom) / 10, round(BETA / (1 - BETA))
-    end = next(place for place, value in enumerate(curve) if value <= bottom + tenth)
-    start = max((place for place in range(end) if curve[place] >= level - tenth), default=0)
-    return max(0, start - lag), max(0, end - lag)
+    backwards = smoothed(losses[::-1])[::-1]
+    curve = [(before + after) / 2 for before, after in zip(smoothed(losses), backwards, strict=True)]
+    half = (level + min(curve)) / 2
+    return max((place for place, value in enumerate(curve) if value >= half), default=0)
 
 
 def noise_of(losses: Sequence[float]) -> float:

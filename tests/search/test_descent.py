@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finetune.search.descent import FIRST, descent, noise_of, smoothed, suggest
+from finetune.search.descent import FIRST, half_way_down, noise_of, smoothed, suggest
 
 RATES = [10 ** (-7 + 7 * step / 99) for step in range(100)]
 
@@ -14,11 +14,11 @@ def test_the_smoothed_loss_is_a_running_mean_without_the_bias_of_its_start():
     assert smoothed([4.0, 2.0], beta=0.5) == pytest.approx([4.0, (0.25 * 4 + 0.5 * 2) / 0.75])
 
 
-def test_the_suggestion_lies_in_the_middle_of_the_descent():
+def test_the_suggestion_lies_half_of_the_way_down():
     flat, fall, rise = [2.0] * 40, list(np.linspace(2.0, 0.5, 41)[1:]), list(np.linspace(0.5, 6.0, 20))
     found = suggest(RATES, flat + fall + rise)
     assert RATES[50] < found.learning_rate < RATES[70]
-    assert "the middle of a descent from 2 to" in found.note
+    assert "half of the way down from 2 to" in found.note
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -41,11 +41,9 @@ def test_a_loss_that_is_gone_at_once_asks_for_a_lower_rate():
     assert suggest(RATES, [2.0]) == (None, "only 1 of 100 steps had a loss; start from a lower rate")
 
 
-def test_the_descent_is_told_without_the_delay_of_smoothing():
-    losses = [2.0] * 40 + list(np.linspace(2.0, 0.5, 41)[1:]) + [0.5] * 40
-    start, end = descent(smoothed(losses), 2.0, 0.5)
-    assert abs(start - 44) <= 6  # a tenth of the way down from step 40 to step 80
-    assert abs(end - 76) <= 6
+def test_the_way_down_is_told_without_the_delay_of_smoothing():
+    losses = [2.0] * 40 + list(np.linspace(2.0, 0.5, 41)[1:]) + [0.5] * 20
+    assert abs(half_way_down(losses, 2.0) - 60) <= 4
 
 
 def test_noise_is_measured_from_neighbours_so_that_a_slope_is_none():
