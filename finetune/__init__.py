@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from finetune import errors as errors
+    from finetune.api import Folds as Folds
     from finetune.api import Run as Run
+    from finetune.api import crossval as crossval
     from finetune.api import finetune as finetune
     from finetune.api import load_data as load_data
     from finetune.api import open_run as open_run
@@ -28,11 +30,13 @@ if TYPE_CHECKING:
 
 _HOME = {
     "FinetuneError": "finetune.errors",
+    "Folds": "finetune.api",
     "LabelSpace": "finetune.labels",
     "Prediction": "finetune.predict",
     "Predictor": "finetune.predict",
     "Recipe": "finetune.recipe",
     "Run": "finetune.api",
+    "crossval": "finetune.api",
     "finetune": "finetune.api",
     "load_data": "finetune.api",
     "load_recipe": "finetune.recipe",

@@ -24,6 +24,9 @@ verbs:
   show RECIPE        write a picture of what the model sees in training
   init FOLDER|CSV    write a recipe for your own images
   predict RUN IMAGE  say what is on images, one JSON line each
+  crossval RECIPE    train once per fold of the data: mean, interval, out-of-fold predictions
+  find-lr RECIPE     try rising learning rates for some steps and suggest one
+  sweep RECIPE       try other values of what the recipe's search.space names
   schema             print the recipe's JSON schema, for editors
 
 example:
@@ -167,10 +170,38 @@ def _init_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _predict_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("run", metavar="RUN", help="run folder")
+    verb.add_argument("run", metavar="RUN", help="run folder, or a crossval folder, whose models predict together")
     verb.add_argument("images", metavar="IMAGE", nargs="+", help="image file")
     verb.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16 is faster, 5e-4 less exact")
     verb.add_argument("--top-k", metavar="K", type=_count, help="print the K most probable classes only")
+    verb.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="average the logits of each image and its mirror image; by default as the run's evaluate.flip says",
+    )
+
+
+def _crossval_options(verb: argparse.ArgumentParser) -> None:
+    _train_options(verb)
+    verb.add_argument("--folds", metavar="K", type=_count, default=5, help="default: 5")
+
+
+def _find_lr_options(verb: argparse.ArgumentParser) -> None:
+    _recipe_options(verb)
+    verb.add_argument(
+        "--steps", metavar="N", type=_count, default=100, help="from the lowest to the highest; default: 100"
+    )
+    verb.add_argument("--low", metavar="RATE", type=float, default=1e-7, help="first learning rate; default: 1e-7")
+    verb.add_argument("--high", metavar="RATE", type=float, default=1.0, help="last learning rate; default: 1")
+    verb.add_argument("--overwrite", action="store_true", help="replace the folder of that name")
+
+
+def _sweep_options(verb: argparse.ArgumentParser) -> None:
+    _recipe_options(verb)
+    verb.add_argument(
+        "--trials", metavar="N", type=_count, default=20, help="in all, earlier ones counted; default: 20"
+    )
+    verb.add_argument("--storage", metavar="URL", help="database that several machines share; default: a SQLite file")
 
 
 def _count(text: str) -> int:
@@ -246,7 +277,8 @@ def _schema(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from finetune.api import open_run
 
-    for said in open_run(options.run).predict(options.images, precision=options.precision):
+    choice = {} if options.flip is None else {"flip": options.flip}
+    for said in open_run(options.run).predict(options.images, precision=options.precision, **choice):
         probabilities = said.top(options.top_k or len(said.probabilities))
         line = {
             "path": said.path,
@@ -254,6 +286,57 @@ def _predict(options: argparse.Namespace) -> int:
             "probabilities": {name: value if math.isfinite(value) else None for name, value in probabilities},
         }
         print(json.dumps(line, ensure_ascii=not _speaks_utf8()))
+    return OK
+
+
+def _crossval(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.search import crossval, crossval_table
+    from finetune.training import Interrupted
+
+    fallback, again = not options.no_fallback, {"resume": options.resume, "overwrite": options.overwrite}
+    try:
+        folder = crossval(recipe, options.folds, fallback=fallback, **again)
+    except Interrupted as stopped:
+        _complain(str(stopped))
+        return INTERRUPTED
+    if os.environ.get("RANK", "0") == "0":
+        notice = folder.read_record().get("notice")
+        print(*([notice, ""] if notice else []), crossval_table(folder.read_metrics()), "", sep="\n")
+        print(f"folder: {folder}; deit-finetune predict {folder} IMAGE asks all its models")
+    return OK
+
+
+def _find_lr(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.search import find_learning_rate
+
+    limits = {"steps": options.steps, "low": options.low, "high": options.high}
+    found = find_learning_rate(recipe, **limits, fallback=not options.no_fallback, overwrite=options.overwrite)
+    if os.environ.get("RANK", "0") == "0":
+        from finetune.recipe.words import number
+
+        rate = found.learning_rate
+        print(
+            f"no suggestion: {found.note}" if rate is None else f"optim.learning_rate: {number(rate)}  # {found.note}"
+        )
+        print(f"curve: {found.folder}/find-lr.png")
+    return OK
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.search import sweep, trials_table
+    from finetune.training import Interrupted
+
+    try:
+        found = sweep(recipe, options.trials, storage=options.storage, fallback=not options.no_fallback)
+    except Interrupted as stopped:
+        _complain(str(stopped))
+        return INTERRUPTED
+    print(trials_table(found.trials, found.metric))
+    print(f"\n{len(found.trials)} completed, {found.pruned} stopped early, {found.failed} failed")
+    print(f"the best as a recipe: {found.best}")
     return OK
 
 
@@ -280,5 +363,8 @@ VERBS = {
     "show": (_show, _show_options, "Write a picture of training images as the model sees them, without training."),
     "init": (_init, _init_options, "Look at your images and write a recipe for them."),
     "predict": (_predict, _predict_options, "Say what is on images, one JSON line each."),
+    "crossval": (_crossval, _crossval_options, "Train once per fold of the data and say what the folds say together."),
+    "find-lr": (_find_lr, _find_lr_options, "Try rising learning rates for some steps and suggest one."),
+    "sweep": (_sweep, _sweep_options, "Try other values of what search.space names, and write the best recipe."),
     "schema": (_schema, _no_options, "Print the recipe's JSON schema."),
 }

@@ -274,6 +274,20 @@ def test_check_counts_what_is_there_also_where_there_are_faults(capsys, tmp_path
     assert "1 of 25 images cannot be read" in shown
 
 
+@pytest.mark.parametrize(("word", "choice"), [("--flip", {"flip": True}), ("--no-flip", {"flip": False})])
+def test_flip_is_handed_to_predict(monkeypatch, word, choice):
+    calls: list[dict[str, Any]] = []
+
+    class Run:
+        def predict(self, images: list[str], **options: Any) -> list[Any]:
+            calls.append(options)
+            return []
+
+    monkeypatch.setattr("finetune.api.open_run", lambda path: Run())
+    assert main(["predict", "runs/x", "1.jpg", word]) == OK
+    assert calls == [{"precision": "fp32", **choice}]
+
+
 def test_a_top_k_that_is_no_count_is_refused(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["predict", "runs/x", "a.jpg", "--top-k", "-1"])

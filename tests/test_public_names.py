@@ -11,11 +11,13 @@ import finetune
 
 PUBLIC = {
     "FinetuneError",
+    "Folds",
     "LabelSpace",
     "Prediction",
     "Predictor",
     "Recipe",
     "Run",
+    "crossval",
     "errors",
     "finetune",
     "load_data",

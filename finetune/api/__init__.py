@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.api.folds import Folds
 from finetune.api.run import Run
 from finetune.recipe import Recipe, load_recipe, with_overrides
-from finetune.run_folder import RunFolder
+from finetune.run_folder import RunFolder, is_ensemble
 
 if TYPE_CHECKING:
     from finetune.data import Splits
 
-__all__ = ["Run", "finetune", "load_data", "open_run"]
+__all__ = ["Folds", "Run", "crossval", "finetune", "load_data", "open_run"]
 
 RecipeSource = str | Path | Mapping[str, Any] | Recipe
 
@@ -46,16 +47,42 @@ def finetune(
     return Run(train(loaded, fallback=fallback, resume=resume, overwrite=overwrite))
 
 
-def open_run(path: str | Path, *, device: str | None = None) -> Run:
-    """A run that is there.
+def crossval(
+    recipe: RecipeSource,
+    /,
+    folds: int = 5,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    fallback: bool = True,
+    **overrides: Any,
+) -> Folds:
+    """Train once for each fold of the data, without it, and measure the model on it.
 
     Args:
-        path: The run folder.
+        recipe: As of `finetune`, like ``overwrite``, ``fallback`` and ``overrides``.
+        folds: At least 2, and not more than the smallest class has images (or groups).
+        resume: Go on with the newest interrupted cross-validation of this recipe.
+    Raises:
+        FinetuneError: something that the caller can mend.
+        finetune.training.stopping.Interrupted: it was asked to stop, and can be resumed.
+    """
+    from finetune.search import crossval as carry_out
+
+    loaded = _loaded(recipe, overrides)
+    return Folds(carry_out(loaded, folds, fallback=fallback, resume=resume, overwrite=overwrite))
+
+
+def open_run(path: str | Path, *, device: str | None = None) -> Run:
+    """A run that is there, or a cross-validation, as `Folds`: its models then predict together.
+
+    Args:
+        path: The run folder, or the folder of all folds.
         device: Where to predict; by default the GPU where there is one, else the CPU.
     Raises:
         RunFolderError: there is no run, or it has no model yet.
     """
-    return Run(RunFolder.open(path), device)
+    return Folds(RunFolder(Path(path)), device) if is_ensemble(path) else Run(RunFolder.open(path), device)
 
 
 def load_data(recipe: RecipeSource, /, *, fallback: bool = True, **overrides: Any) -> Splits:

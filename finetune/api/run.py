@@ -42,7 +42,7 @@ class Run:
         return self.folder.path
 
     @cached_property
-    def metrics(self) -> dict[str, dict[str, Any]]:
+    def metrics(self) -> dict[str, Any]:
         """Metrics of the saved model by split, as in ``run.metrics["validation"]["accuracy"]``."""
         return self.folder.read_metrics()
 
@@ -80,13 +80,19 @@ class Run:
         """The saved model, loaded when it is first needed."""
         from finetune.predict import Predictor
 
-        return Predictor(self.folder.model, threshold=self.recipe.evaluate.threshold, device=self._device)
+        evaluate = self.recipe.evaluate
+        return Predictor(self.folder.model, threshold=evaluate.threshold, flip=evaluate.flip, device=self._device)
 
     def predict(
-        self, images: ManyImages, *, precision: Precision = "fp32", batch_size: int | None = None
+        self,
+        images: ManyImages,
+        *,
+        precision: Precision = "fp32",
+        batch_size: int | None = None,
+        flip: bool | None = None,
     ) -> list[Prediction]:
         """What is on images, one `Prediction` each; arguments as of `finetune.Predictor.predict`."""
-        return self.predictor.predict(images, precision=precision, batch_size=batch_size)
+        return self.predictor.predict(images, precision=precision, batch_size=batch_size, flip=flip)
 
     # ------------------------------------------------------------ looking
 

@@ -94,7 +94,7 @@ class RunPlots:
         return sample_images(self._run.data, n, split)
 
     def _metrics(self, split: str) -> dict[str, Any]:
-        scores = self._run.metrics.get(split)
+        scores: dict[str, Any] | None = self._run.metrics.get(split)
         if scores is None:
             known = ", ".join(name for name, value in self._run.metrics.items() if value) or "no split"
             raise DataError(f"{self._run.folder}: {split} was not scored; {known} was")

@@ -52,8 +52,62 @@ def stratify(units: Sequence[Unit], shares: Sequence[Fraction], classes: int) ->
     """
     if not units or len(shares) == 1:
         return [0] * len(units)
+    counts, images = label_counts(units, classes), sum(unit.size for unit in units)
+    state = _State(units, counts, apportion(counts, shares), apportion([images], shares)[0])
+    members = _place(units, state)
+    state.give_every_class_to_the_first_split(members)
+    return state.split_of
+
+
+def stratify_evenly(units: Sequence[Unit], folds: int, classes: int) -> list[int]:
+    """Assign every unit to one of so many folds of equal shares.
+
+    Args:
+        units: In any order; the result does not depend on it.
+        folds: Number of folds, at least 2; no class may have fewer units.
+        classes: Number of classes; ids are below it.
+    Returns:
+        For each unit its fold, from 0. With one label an image and no groups, each class differs by at most one image
+        between folds, and so do the folds as a whole. No fold has all units of a class.
+
+    >>> units = [Unit(order=i, size=1, labels=((i % 2, 1),)) for i in range(6)]
+    >>> stratify_evenly(units, 3, classes=2)
+    [0, 0, 1, 1, 2, 2]
+    """
+    counts = label_counts(units, classes)
+    images = [len(range(fold, sum(unit.size for unit in units), folds)) for fold in range(folds)]
+    state = _State(units, counts, deal(counts, folds), images)
+    state.give_every_class_to_two_folds(_place(units, state))
+    return state.split_of
+
+
+def label_counts(units: Sequence[Unit], classes: int) -> list[int]:
+    """Images of each class."""
+    counts = [0] * classes
+    for unit in units:
+        for label, count in unit.labels:
+            counts[label] += count
+    return counts
+
+
+def deal(counts: Sequence[int], folds: int) -> list[list[int]]:
+    """Whole images of each class for each fold, dealt out like cards, each class going on where the last one ended.
+
+    >>> deal([4, 3], 3)
+    [[2, 1, 1], [1, 1, 1]]
+    >>> deal([1, 1], 2)
+    [[1, 0], [0, 1]]
+    """
+    dealt, first = [], 0
+    for count in counts:
+        dealt.append([len(range((fold - first) % folds, count, folds)) for fold in range(folds)])
+        first = (first + count) % folds
+    return dealt
+
+
+def _place(units: Sequence[Unit], state: _State) -> list[list[int]]:
+    """Assign all units, the rarest label first, and settle them; gives the units of each label."""
     queue = sorted(range(len(units)), key=lambda i: (-units[i].size, units[i].order))
-    state = _State(units, shares, classes)
     members = state.members(queue)
     while (label := state.rarest()) is not None:
         for unit in members[label]:
@@ -63,26 +117,28 @@ def stratify(units: Sequence[Unit], shares: Sequence[Fraction], classes: int) ->
         if state.split_of[unit] < 0:  # no label at all
             state.assign(unit, state.most_wanted(None))
     state.settle(queue)
-    state.give_every_class_to_the_first_split(members)
-    return state.split_of
+    return members
 
 
 class _State:
-    """Who still wants how many images of what."""
+    """Who still wants how many images of what.
 
-    def __init__(self, units: Sequence[Unit], shares: Sequence[Fraction], classes: int) -> None:
+    Args:
+        units: All of them.
+        counts: Images of each class.
+        wanted: Images of each class for each split.
+        images_wanted: Images for each split.
+    """
+
+    def __init__(
+        self, units: Sequence[Unit], counts: Sequence[int], wanted: list[list[int]], images_wanted: list[int]
+    ) -> None:
         self.units = units
         self.split_of = [-1] * len(units)
-        counts = [0] * classes
-        for unit in units:
-            for label, count in unit.labels:
-                counts[label] += count
         self.weights = [_UNIT_WEIGHT // count if count else 0 for count in counts]
         self.left = np.array([count or _DONE for count in counts], dtype=np.int64)
-        self.wanted = apportion(counts, shares)
-        images = sum(unit.size for unit in units)
-        self.images_wanted = apportion([images], shares)[0]
-        self.images_weight = _UNIT_WEIGHT // images
+        self.wanted, self.images_wanted = wanted, images_wanted
+        self.images_weight = _UNIT_WEIGHT // sum(images_wanted)
 
     def members(self, queue: Sequence[int]) -> list[list[int]]:
         """The units of each label, in the order of the queue."""
@@ -154,6 +210,12 @@ class _State:
         for units in members:
             if units and all(self.split_of[unit] for unit in units):
                 self.split_of[units[-1]] = 0
+
+    def give_every_class_to_two_folds(self, members: list[list[int]]) -> None:
+        """Settling groups of mixed labels may have left a label in one fold; its smallest unit moves to the next."""
+        for units in members * _PASSES:  # a unit that moves may gather another of its labels
+            if len(units) > 1 and len({self.split_of[unit] for unit in units}) == 1:
+                self.split_of[units[-1]] = (self.split_of[units[-1]] + 1) % len(self.images_wanted)
 
 
 def apportion(counts: Sequence[int], shares: Sequence[Fraction]) -> list[list[int]]:

@@ -41,7 +41,7 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
         if pieces[-1] and _table_width([first, *pieces[-1], column]) > WIDTH:
             pieces.append([])
         pieces[-1].append(column)
-    return "\n\n".join(_aligned([first, *piece]) for piece in pieces)
+    return "\n\n".join(aligned([first, *piece]) for piece in pieces)
 
 
 def class_table(per_class: Mapping[str, Mapping[str, Any]], rows: int = 20) -> str:
@@ -66,7 +66,7 @@ def class_table(per_class: Mapping[str, Mapping[str, Any]], rows: int = 20) -> s
         for head, key in zip(heads, keys, strict=True)
     ]
     room = WIDTH - _table_width(columns) - 2
-    table = _aligned([["", *(_short(name, room) for name in order[:rows])], *columns])
+    table = aligned([["", *(_short(name, room) for name in order[:rows])], *columns])
     left = len(order) - rows
     return table if left <= 0 else f"{table}\nand {left} more {'class' if left == 1 else 'classes'}"
 
@@ -82,7 +82,7 @@ def _number(value: Any) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
-def _aligned(columns: Sequence[Sequence[str]]) -> str:
+def aligned(columns: Sequence[Sequence[str]]) -> str:
     """Columns to lines: the first flush left, the others flush right, two spaces between."""
     widths = [max(map(_cells, column)) for column in columns]
     lines = []

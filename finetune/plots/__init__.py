@@ -9,6 +9,7 @@ from finetune.plots.drawing import (
     grouped_bars,
     image_and_scores,
     image_grid,
+    rate_curve,
 )
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "grouped_bars",
     "image_and_scores",
     "image_grid",
+    "rate_curve",
     "sample_images",
     "spread",
 ]

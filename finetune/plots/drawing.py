@@ -148,6 +148,25 @@ def image_and_scores(
     return figure
 
 
+def rate_curve(
+    rates: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], chosen: float | None = None
+) -> Drawing:
+    """Loss over learning rate, of each step and smoothed; a dotted line marks the rate that was chosen."""
+    figure = _figure(6, 3.6)
+    axes = figure.subplots()
+    axes.plot(rates, losses, color=GREY, linewidth=0.8, label="each step")
+    axes.plot(rates, smoothed, color=BLUE, label="smoothed")
+    if chosen is not None:
+        axes.axvline(chosen, color="black", linewidth=1, linestyle=":", label=f"{chosen:.1e}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
+    if smoothed:  # the explosion at the end would flatten all else
+        fall = max(smoothed[0] - min(smoothed), 0.1 * abs(smoothed[0]))
+        axes.set_ylim(min(smoothed) - fall, smoothed[0] + 3 * fall)
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def _figure(width: float, height: float) -> Drawing:
     """Sizes in inches."""
     return Drawing(figsize=(width, height), layout="constrained")

@@ -1,11 +1,13 @@
 """Images and a model to logits, probabilities and decisions: the same way for evaluation, prediction and serving."""
 
+from finetune.predict.ensemble import Ensemble, open_ensemble
 from finetune.predict.predictions import Prediction, prediction_rows
 from finetune.predict.predictor import Predictor
 from finetune.predict.scoring import Images, Precision, score, whole_batches
 from finetune.predict.sources import ManyImages, OneImage, Sources
 
 __all__ = [
+    "Ensemble",
     "Images",
     "ManyImages",
     "OneImage",
@@ -13,6 +15,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Sources",
+    "open_ensemble",
     "prediction_rows",
     "score",
     "whole_batches",

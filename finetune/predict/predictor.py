@@ -26,6 +26,7 @@ class Predictor:
     Args:
         model: A run's ``model`` folder, or a model that is loaded.
         threshold: Probability from which a label is predicted (multilabel).
+        flip: Take the mean of the logits of an image and of its mirror image.
         device: Where to compute; by default the GPU where there is one, else the CPU.
     Raises:
         CheckpointError: the folder holds no such model, or one that does not say what its task is.
@@ -35,13 +36,18 @@ class Predictor:
     """
 
     def __init__(
-        self, model: str | Path | LoadedModel, *, threshold: float = 0.5, device: torch.device | str | None = None
+        self,
+        model: str | Path | LoadedModel,
+        *,
+        threshold: float = 0.5,
+        flip: bool = False,
+        device: torch.device | str | None = None,
     ) -> None:
         loaded = model if isinstance(model, LoadedModel) else open_saved(Path(model))
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = loaded.model.to(self.device)  # type: ignore[arg-type]
         self.pixels = loaded.pixels
-        self.threshold = threshold
+        self.threshold, self.flip = threshold, flip
         self.task = saved_task(loaded.model.config)
         self.labels = labels_of(loaded.model.config)
 
@@ -51,6 +57,7 @@ class Predictor:
         *,
         precision: Precision = "fp32",
         batch_size: int | None = None,
+        flip: bool | None = None,
         on_batch: Callable[[int], None] | None = None,
     ) -> list[Prediction]:
         """What is on images, one `Prediction` each, in their order.
@@ -60,12 +67,13 @@ class Predictor:
                 of any of these, or a split of a data set.
             precision: ``bf16`` is faster where the hardware has it, and moves probabilities by up to 5e-4.
             batch_size: Images per forward pass; by default 16 on a CPU and 64 elsewhere, fewer for few images.
+            flip: Another choice than the predictor's own.
             on_batch: Called after each pass with the number of images in it.
         Raises:
             DataError: an image cannot be read; the message names it.
         """
         sources = Sources(images)
-        logits = self.logits(sources, precision=precision, batch_size=batch_size, on_batch=on_batch)
+        logits = self.logits(sources, precision=precision, batch_size=batch_size, flip=flip, on_batch=on_batch)
         paths = [sources.path(index) for index in range(len(sources))]
         return list(predictions_of(logits, paths, self.labels, self.task, self.threshold))
 
@@ -75,6 +83,7 @@ class Predictor:
         *,
         precision: Precision = "fp32",
         batch_size: int | None = None,
+        flip: bool | None = None,
         on_batch: Callable[[int], None] | None = None,
     ) -> np.ndarray:
         """(images, classes) float32, what comes before softmax or sigmoid; arguments as of `predict`."""
@@ -87,6 +96,7 @@ class Predictor:
             batch_size=max(1, min(most, len(sources))),
             device=self.device,
             precision=precision,
+            flip=self.flip if flip is None else flip,
             on_batch=on_batch,
         )
 

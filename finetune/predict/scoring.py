@@ -39,6 +39,7 @@ def score(
     batch_size: int,
     device: torch.device | str,
     precision: Precision = "fp32",
+    flip: bool = False,
     on_batch: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Logits of images, in their order.
@@ -58,6 +59,8 @@ def score(
         device: Where the model is.
         precision: ``bf16`` computes under autocast. ``fp32`` is fp32 also for a model that Accelerate has
             prepared for another precision.
+        flip: Take the mean of the logits of an image, as it comes out of the pipeline, and of its mirror image:
+            twice the work.
         on_batch: Called after each pass with the number of images in it.
     Returns:
         (images, classes) float32. A model with two heads gives the mean of their logits.
@@ -77,7 +80,7 @@ def score(
     ):
         for count, batch in batches:
             pixel_values = pixels.normalise(batch.to(device, non_blocking=True))
-            logits: torch.Tensor = model(pixel_values=pixel_values).logits[:count]
+            logits = _logits(model, pixel_values, flip)[:count]
             if waiting is not None:
                 rows.append(waiting.float().cpu().numpy())
             waiting = logits
@@ -86,6 +89,14 @@ def score(
     if waiting is None:
         return _no_rows(model)
     return np.concatenate([*rows, waiting.float().cpu().numpy()])
+
+
+def _logits(model: torch.nn.Module, pixel_values: torch.Tensor, flip: bool) -> torch.Tensor:
+    logits: torch.Tensor = model(pixel_values=pixel_values).logits
+    if not flip:
+        return logits
+    mirrored: torch.Tensor = model(pixel_values=pixel_values.flip(-1)).logits
+    return (logits.float() + mirrored.float()) / 2
 
 
 def whole_batches(count: int, batch_size: int, part: int, parts: int) -> range:

@@ -10,9 +10,18 @@
       metrics.json       {"validation": {"accuracy": …}, "test": …}   (when training is over)
       predictions.jsonl  a line per validation and test image         (when training is over)
 
+A cross-validation's folder holds such a folder for each fold, and beside a record and a recipe of its own:
+
+    runs/fridge-crossval/
+      fold-1/ …          run folders; the fold is their test split
+      metrics.json       {"folds": […], "mean": {…}, "interval": {…}, "out_of_fold": {…}}
+      predictions.jsonl  a line per image, from the model that did not train on it, with its "fold"
+      ensemble.json      which models predict together
+
 A file appears whole or not at all: it is written under another name, then renamed.
 """
 
+from finetune.run_folder.ensemble import is_ensemble, read_members, write_members
 from finetune.run_folder.folder import RunFolder, Status
 
-__all__ = ["RunFolder", "Status"]
+__all__ = ["RunFolder", "Status", "is_ensemble", "read_members", "write_members"]

@@ -176,7 +176,7 @@ class RunFolder:
         record: dict[str, Any] = read_json(self.record)
         return record
 
-    def write_metrics(self, metrics: Mapping[str, Mapping[str, Any] | None]) -> None:
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Save the metrics, by split."""
         write_json(self.metrics, metrics)
 

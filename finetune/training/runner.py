@@ -329,10 +329,13 @@ class Work:
         pixels: Pixels,
         device: torch.device,
         precision: Precision,
+        flip: bool = False,
     ) -> np.ndarray:
         """Logits of a split by all processes."""
         size = self.recipe.evaluate.batch_size or (16 if device.type == "cpu" else 64)
-        return score_together(model, images, pixels, self.hardware, batch_size=size, device=device, precision=precision)
+        return score_together(
+            model, images, pixels, self.hardware, batch_size=size, device=device, precision=precision, flip=flip
+        )
 
     def metrics(self, logits: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
         """All metrics of a split."""
@@ -362,7 +365,8 @@ class Work:
 
     def _final_logits(self, saved: LoadedModel, split: Any, device: torch.device) -> np.ndarray:
         images = DecodedImages(split, self.recipe.data.keep_decoded_mb)
-        return self.score(saved.model, images, saved.pixels, device, self.recipe.evaluate.precision)
+        evaluate = self.recipe.evaluate
+        return self.score(saved.model, images, saved.pixels, device, evaluate.precision, evaluate.flip)
 
     def _write_results(self, held_out: dict[str, Any], logits: dict[str, np.ndarray]) -> None:
         truth = {name: targets(split) for name, split in held_out.items()}

@@ -34,17 +34,19 @@ def score_together(
     batch_size: int,
     device: torch.device,
     precision: Precision,
+    flip: bool = False,
 ) -> np.ndarray:
     """Logits of all images, in every process.
 
-    Each process makes some of the very passes that one process would make, so the result is the same to the last bit.
+    Arguments are as of `finetune.predict.score`. Each process makes some of the very passes that one process would
+    make, so the result is the same to the last bit.
 
     Returns:
         (images, classes) float32.
     """
     parts = [whole_batches(len(images), batch_size, rank, hardware.processes) for rank in range(hardware.processes)]
     share = Share(images, parts[hardware.rank])
-    logits = score(model, share, pixels, batch_size=batch_size, device=device, precision=precision)
+    logits = score(model, share, pixels, batch_size=batch_size, device=device, precision=precision, flip=flip)
     if hardware.processes == 1:
         return logits
     longest = max(len(part) for part in parts)

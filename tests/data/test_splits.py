@@ -113,3 +113,102 @@ def test_a_split_that_cannot_be_cut_says_why_and_what_to_do():
         r"training keeps one of every class; add images, or set data.split.validation: 0",
     ):
         assigned(rows_of({"a": 1, "b": 1}), validation=0.2)
+
+
+# ---------------------------------------------------------------- folds
+
+
+def folds_of(rows, folds, contents=None, **split):
+    """Each row's fold, and a check that the others are train and validation."""
+    found = [0] * len(rows)
+    for fold in range(1, folds + 1):
+        chosen = assign_splits(rows, Split(folds=folds, fold=fold, **split), contents or different(rows))
+        for row, name in enumerate(chosen):
+            if name == "test":
+                assert found[row] == 0  # disjoint
+                found[row] = fold
+    assert 0 not in found  # complete
+    return found
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5, 7])
+@pytest.mark.parametrize("validation", [0.0, 0.2])
+def test_folds_are_disjoint_complete_and_differ_by_one_image_of_each_class_at_most(folds, validation):
+    rows = rows_of({"a": 33, "b": 20, "c": 9, "d": 7})
+    found = folds_of(rows, folds, validation=validation)
+    sizes = Counter(found)
+    assert max(sizes.values()) - min(sizes.values()) <= 1
+    for label in "abcd":
+        of_class = Counter(fold for fold, (name,) in zip(found, rows.labels, strict=True) if name == label)
+        assert len(of_class) == folds
+        assert max(of_class.values()) - min(of_class.values()) <= 1
+
+
+def test_validation_is_a_fraction_of_the_other_folds_and_never_the_held_out_one():
+    rows = rows_of({"a": 50, "b": 50})
+    counts = Counter(assign_splits(rows, Split(folds=5, fold=2, validation=0.25), different(rows)))
+    assert counts == {"train": 60, "validation": 20, "test": 20}
+
+
+def test_folds_are_the_same_for_rows_in_any_sequence_and_on_every_machine():
+    rows = rows_of({"a": 6, "b": 3})
+    found = dict(zip(rows.names, folds_of(rows, 3), strict=True))
+    mixed = rows.take(random.Random(0).sample(range(len(rows)), len(rows)))
+    assert dict(zip(mixed.names, folds_of(mixed, 3), strict=True)) == found
+    first = {name for name, fold in found.items() if fold == 1}
+    assert first == {"a/0.jpg", "a/5.jpg", "b/1.jpg"}  # pinned: a change would part runs that belong together
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_and_equal_images_stay_in_one_fold(seed):
+    rows = rows_of({"a": 40, "b": 40})
+    rows.groups = [f"person {number % 13}" for number in range(len(rows))]
+    contents = different(rows)
+    contents[5] = contents[70]
+    found = folds_of(rows, 5, contents, seed=seed)
+    assert all(len({f for f, g in zip(found, rows.groups, strict=True) if g == group}) == 1 for group in rows.groups)
+    assert found[5] == found[70]
+    assert max(Counter(found).values()) <= 24
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_fold_takes_all_images_of_a_label(seed):
+    rows, rng = rows_of({"x": 60}), random.Random(seed)
+    rows.groups = [str(number // 4) for number in range(len(rows))]
+    labels = [tuple(name for name in "abcde" if rng.random() < 0.25) for _ in range(10)] + [
+        ("a", "b", "c", "d", "e")
+    ] * 3
+    rows.labels = [labels[int(group) % 13] for group in rows.groups]
+    found = folds_of(rows, 3, seed=seed)
+    for label in "abcde":
+        assert len({fold for fold, names in zip(found, rows.labels, strict=True) if label in names}) > 1
+
+
+def test_rows_that_are_given_to_training_are_cut_like_those_that_are_given_to_none():
+    rows = rows_of({"a": 10}, splits=["train", None] * 5)
+    assert Counter(folds_of(rows, 5)) == dict.fromkeys(range(1, 6), 2)
+
+
+@pytest.mark.parametrize(
+    ("counts", "columns", "message"),
+    [
+        (
+            {"a": 9, "rare": 4},
+            {},
+            r"data.split.folds: found 5, but class 'rare' has only 4 images that may be parted \(groups and equal "
+            r"images stay together\); ask for at most 4 folds, or add images of it",
+        ),
+        ({"a": 9, "rare": 1}, {}, r"class 'rare' has only 1 image that may be parted .*; it can be in one fold only"),
+        ({"a": 9, "b": 9}, {"groups": ["x", "y"] * 9}, r"class 'a' has only 2 images that may be parted"),
+        (
+            {"a": 9, "b": 9},
+            {"splits": ["test", "validation", None] * 6},
+            r"data.split.folds: the data bring a test split of 6 images and a validation split of 6 images, but with "
+            r"folds every image is held out once; drop the given split \(data.split_column: null, ",
+        ),
+    ],
+)
+def test_folds_that_cannot_be_cut_say_why(counts, columns, message):
+    rows = rows_of(counts, **columns)
+    with pytest.raises(DataError, match=message):
+        assign_splits(rows, Split(folds=5, fold=1), different(rows))

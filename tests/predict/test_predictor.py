@@ -133,3 +133,11 @@ def test_the_same_unread_image_twice_is_read_once_at_a_time(loaded, photo):
     image = Image.open(photo)
     found = Predictor(LoadedModel(loaded.model, loaded.pixels)).predict([image] * 8)
     assert len({tuple(prediction.probabilities.values()) for prediction in found}) == 1
+
+
+def test_a_predictor_flips_as_it_was_told_unless_the_call_says_otherwise(loaded, photo):
+    plain, flips = Predictor(loaded), Predictor(loaded, flip=True)
+    without, with_ = plain.predict(photo), flips.predict(photo)
+    assert with_ != without
+    assert plain.predict(photo, flip=True) == with_
+    assert flips.predict(photo, flip=False) == without

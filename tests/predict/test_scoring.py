@@ -155,3 +155,17 @@ def test_progress_counts_images_and_not_the_filling(loaded, images):
 def test_gradients_are_not_kept(loaded, images):
     score(loaded.model, images, loaded.pixels, batch_size=4, device="cpu")
     assert all(parameter.grad is None for parameter in loaded.model.parameters())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_flip_gives_the_mean_of_the_logits_of_an_image_and_its_mirror_image(loaded, images, precision):
+    square = [image.resize((32, 32)) for image in images]  # the model's size, so that the pipeline leaves every pixel
+    mirrored = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for image in square]
+
+    def scored(some, **options):
+        return score(loaded.model, some, loaded.pixels, batch_size=4, device="cpu", precision=precision, **options)
+
+    flipped = scored(square, flip=True)
+    np.testing.assert_array_equal(flipped, (scored(square) + scored(mirrored)) / 2)
+    np.testing.assert_array_equal(flipped, scored(mirrored, flip=True))
+    assert np.abs(flipped - scored(square)).max() > 0.01

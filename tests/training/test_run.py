@@ -181,3 +181,15 @@ def test_bf16_training_on_a_cpu_reports_fp32_metrics(recipe_for):
     assert record["hardware"]["precision"] == "bf16"
     assert record["attention"] == "eager"
     assert run.read_history()[0]["precision"] == "bf16"
+
+
+def test_flip_averages_the_final_metrics_and_what_the_run_predicts_and_leaves_the_model_alone(recipe_for):
+    from finetune.api import Run
+
+    plain, flipped = (train(recipe_for(**{"optim.max_steps": 2, "evaluate.flip": flip})) for flip in (False, True))
+    assert (plain.model / "model.safetensors").read_bytes() == (flipped.model / "model.safetensors").read_bytes()
+    line = next(flipped.read_predictions())
+    assert line["probabilities"] != next(plain.read_predictions())["probabilities"]
+    for run, flip in ((Run(flipped), None), (Run(plain), True)):
+        (said,) = run.predict([line["path"]], flip=flip, batch_size=16)
+        assert said.probabilities == pytest.approx(line["probabilities"], abs=1e-6)

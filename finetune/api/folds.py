@@ -1,0 +1,62 @@
+"""A finished cross-validation as a Python user holds it."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from finetune.api.run import Run
+from finetune.labels import LabelSpace
+from finetune.run_folder import read_members
+
+if TYPE_CHECKING:
+    from finetune.data import Splits
+    from finetune.predict import Predictor
+
+
+class Folds(Run):
+    """A cross-validation: what its folds scored, and their models ready to predict together.
+
+    ``metrics`` holds ``mean``, ``interval``, ``folds`` and ``out_of_fold``, and ``predictions`` a line for each image.
+    """
+
+    def __repr__(self) -> str:
+        mean, interval = self.metrics["mean"], self.metrics["interval"]
+        shown = [
+            f"{name} {mean[name]:.3f} ± {(interval[name][1] - interval[name][0]) / 2:.3f}"
+            for name in ("accuracy", "mAP")
+            if mean.get(name) is not None
+        ]
+        return f"<Folds {self.folder}: {len(self.folds)} folds: {', '.join(shown)}>"
+
+    @cached_property
+    def folds(self) -> list[Run]:
+        """The run of each fold; the fold is its test split."""
+        return [Run(folder, self._device) for folder in read_members(self.path)]
+
+    @cached_property
+    def labels(self) -> LabelSpace:
+        """The classes, the same in every fold."""
+        return self.folds[0].labels
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """All folds' models, which give the mean of their probabilities."""
+        from finetune.predict import open_ensemble
+
+        return open_ensemble(self.path, self._device)
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """Nothing: each of ``folds`` has its own."""
+        return []
+
+    @cached_property
+    def data(self) -> Splits:
+        """The images of ``predictions``, in their order, as the split ``out_of_fold``."""
+        import datasets
+
+        parts = [fold.data for fold in self.folds]
+        together = datasets.concatenate_datasets([part.datasets["test"] for part in parts])
+        return dataclasses.replace(parts[0], datasets=datasets.DatasetDict({"out_of_fold": together}))

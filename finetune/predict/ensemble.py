@@ -1,0 +1,90 @@
+"""Several models as one: the mean of what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from finetune.errors import CheckpointError
+from finetune.predict.predictor import Predictor
+from finetune.predict.scoring import Precision
+from finetune.predict.sources import ManyImages, Sources
+from finetune.run_folder import read_members
+
+_TINY, _BELOW_ONE = np.finfo(np.float64).tiny, np.nextafter(1.0, 0.0)
+
+
+class Ensemble(Predictor):
+    """Averages the probabilities of several models, and predicts as one of them would.
+
+    Args:
+        members: Models of the same classes and task. Threshold, device, and what else a predictor has, are the first's.
+    Raises:
+        CheckpointError: classes or tasks differ.
+    """
+
+    def __init__(self, members: Sequence[Predictor]) -> None:
+        first = members[0]
+        for number, other in enumerate(members[1:], start=2):
+            if (other.labels, other.task.name) != (first.labels, first.task.name):
+                raise CheckpointError(
+                    f"model {number} of the ensemble is {other.task.name} of {', '.join(other.labels.names)}, but the "
+                    f"first is {first.task.name} of {', '.join(first.labels.names)}; their classes must be the same"
+                )
+        self.members = list(members)
+        self.model, self.pixels, self.device = first.model, first.pixels, first.device
+        self.labels, self.task, self.threshold, self.flip = first.labels, first.task, first.threshold, first.flip
+
+    def logits(
+        self,
+        images: ManyImages | Sources,
+        *,
+        precision: Precision = "fp32",
+        batch_size: int | None = None,
+        flip: bool | None = None,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> np.ndarray:
+        """(images, classes) float64, which softmax or sigmoid turns into the mean of the members' probabilities.
+
+        Arguments are as of `Predictor.predict`; ``on_batch`` is called for the last member's passes.
+        """
+        sources = images if isinstance(images, Sources) else Sources(images)
+        total = np.zeros((len(sources), len(self.labels)))
+        for member in self.members:
+            hear = on_batch if member is self.members[-1] else None
+            logits = member.logits(sources, precision=precision, batch_size=batch_size, flip=flip, on_batch=hear)
+            total += self.task.probabilities(logits)
+        return logits_of(self.task.name, total / len(self.members))
+
+
+def open_ensemble(folder: str | Path, device: torch.device | str | None = None) -> Ensemble:
+    """The models that a folder's ``ensemble.json`` names, each with its own recipe's threshold and flip.
+
+    Raises:
+        RunFolderError: a run is missing or has no model.
+        CheckpointError: a model cannot be opened.
+    """
+    members = []
+    for run in read_members(folder):
+        evaluate = run.read_recipe().evaluate
+        members.append(Predictor(run.model, threshold=evaluate.threshold, flip=evaluate.flip, device=device))
+    return Ensemble(members)
+
+
+def logits_of(task_name: str, probabilities: np.ndarray) -> np.ndarray:
+    """Logits that have these probabilities: their logarithms under a softmax, their log-odds under a sigmoid.
+
+    Args:
+        probabilities: (images, classes); a sigmoid's 0 and 1 become the nearest numbers between them.
+
+    >>> logits_of("multilabel", np.array([[0.5, 1.0]])).round(2).tolist()
+    [[0.0, 36.74]]
+    """
+    positive = np.maximum(np.asarray(probabilities, dtype=np.float64), _TINY)
+    if task_name == "multiclass":
+        return np.asarray(np.log(positive))
+    within = np.minimum(positive, _BELOW_ONE)
+    return np.asarray(np.log(within) - np.log1p(-within))

@@ -1,0 +1,121 @@
+"""Cross-validation: a run for each fold, and what they say together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+
+from finetune.data import load_splits
+from finetune.recipe import Recipe, with_overrides
+from finetune.run_folder import RunFolder, write_members
+from finetune.search.out_of_fold import out_of_fold_lines, score_lines
+from finetune.search.spread import mean_and_interval
+from finetune.training import Interrupted, train
+from finetune.training.checkpoints import last_complete
+from finetune.training.hardware import choose_hardware
+from finetune.training.processes import from_main, join_processes, main_first, wait_for_all
+from finetune.training.resuming import Plan, open_folder, plan_run, run_name, same_data
+
+SUFFIX = "-crossval"
+
+
+def crossval(
+    recipe: Recipe, folds: int = 5, *, fallback: bool = True, resume: bool = False, overwrite: bool = False
+) -> RunFolder:
+    """Cut all images into folds, and train as often, each time without one fold, on which the model is then measured.
+
+    The fold that is held out never picks a model: validation, a fraction of the other folds, does; with
+    ``data.split.validation: 0`` the last weights are taken. Each fold is an ordinary run in a folder of its own below
+    ``NAME-crossval``, which opens as the ensemble of all of them.
+
+    Args:
+        recipe: As it was loaded; the folds take the place of ``data.split.test``. ``run.max_minutes`` counts for each
+            fold.
+        folds: At least 2, and not more than the smallest class has images (or groups).
+        fallback: Where checkpoint or data cannot be reached, apply the recipe's ``offline`` section, in every fold.
+        resume: Go on with the newest interrupted cross-validation of this recipe; finished folds stay as they are.
+        overwrite: Replace the cross-validation of that name instead of numbering a new one.
+    Returns:
+        The folder: ``metrics.json`` holds ``folds`` (the metrics of each), ``mean``, ``interval`` (95 %) and
+        ``out_of_fold`` (the metrics of all images at once, each predicted by the model that did not train on it);
+        ``predictions.jsonl`` has a line for each image, with its ``fold``.
+    Raises:
+        FinetuneError: something that the user can mend.
+        Interrupted: a signal asked to stop.
+    """
+    hardware = choose_hardware(recipe)
+    join_processes(hardware)
+    plan = from_main(lambda: _plan(recipe, folds, fallback, resume))
+    if plan.notice and hardware.is_main:
+        Console(stderr=True, highlight=False).print(plan.notice, markup=False)
+    with main_first():
+        source = load_splits(plan.recipe).source  # so that faults are told before anything is made
+    folder = from_main(lambda: open_folder(plan, overwrite))
+    with _left_in_order(folder, hardware.is_main):
+        if plan.interrupted:
+            same_data(folder, source)
+        if hardware.is_main:
+            folder.update_record({"folds": folds, "data": source})
+        runs = [_train_fold(plan.recipe, folder, fold) for fold in range(1, folds + 1)]
+        if hardware.is_main:
+            _gather(folder, runs, plan.recipe)
+        wait_for_all()
+    return folder
+
+
+def _plan(recipe: Recipe, folds: int, fallback: bool, resume: bool) -> Plan:
+    """What will be carried out, decided once for all folds; the offline section has no part in them afterwards."""
+    cut = {"data.split.test": 0.0, "data.split.folds": folds, "data.split.fold": 1}
+    whole = _changed(recipe, {**cut, "run.name": f"{run_name(recipe)}{SUFFIX}"})
+    plan = plan_run(whole.model_copy(update={"offline": recipe.offline}), fallback=fallback, resume=resume)
+    return dataclasses.replace(plan, recipe=_changed(plan.recipe, cut))
+
+
+def _changed(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
+    """With keys changed and without its offline section, of which an override would drop whatever it touches."""
+    return with_overrides(recipe.model_copy(update={"offline": {}}), overrides)
+
+
+@contextmanager
+def _left_in_order(folder: RunFolder, is_main: bool) -> Iterator[None]:
+    """Whatever ends it early: with a fold begun it can be resumed, without one it leaves nothing behind."""
+    try:
+        yield
+    except BaseException as error:
+        if is_main and any(folder.path.glob("fold-*")):
+            folder.update_record({"status": "interrupted"})
+        elif is_main:
+            folder.discard()
+        if isinstance(error, Interrupted):
+            raise Interrupted(f"{error} (crossval goes on with all of {folder})") from error
+        raise
+
+
+def _train_fold(recipe: Recipe, folder: RunFolder, fold: int) -> RunFolder:
+    """The finished run of a fold: as it is there, gone on with, or trained anew."""
+    run = RunFolder(folder.path / f"fold-{fold}")
+    finished, begun = from_main(lambda: (_is_finished(run), last_complete(run.checkpoints)[0] is not None))
+    if finished:
+        return run
+    own = {"data.split.fold": fold, "run.root": str(folder.path), "run.name": run.path.name}
+    return train(with_overrides(recipe, own), fallback=False, resume=begun, overwrite=not begun)
+
+
+def _is_finished(run: RunFolder) -> bool:
+    return run.record.exists() and run.status == "finished"
+
+
+def _gather(folder: RunFolder, runs: list[RunFolder], recipe: Recipe) -> None:
+    """Write what the folds say together."""
+    by_fold = [run.read_metrics()["test"] for run in runs]
+    mean, interval = mean_and_interval(by_fold)
+    lines = out_of_fold_lines(runs)
+    folder.write_predictions(lines)
+    together = score_lines(lines, tuple(by_fold[0]["per_class"]), recipe)
+    folder.write_metrics({"folds": by_fold, "mean": mean, "interval": interval, "out_of_fold": together})
+    write_members(folder.path, [run.path.name for run in runs])
+    folder.update_record({"status": "finished"})

@@ -1,0 +1,187 @@
+"""Sweeps: drawn, compared, gone on with, and written out. What a trial trains is real where it matters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from finetune.errors import DataError, HardwareError, RecipeError, RunFolderError, TrainingError
+from finetune.recipe import dump_recipe, load_recipe
+from finetune.run_folder import RunFolder
+from finetune.search import sweep, trials
+from finetune.training import Interrupted, train
+
+SPACE = {"optim.learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}, "augment.preset": ["none", "light"]}
+QUICK = {"search.space": SPACE, "optim.max_steps": 2}
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """Trials train nothing: the accuracy of each is the value of a function of its recipe."""
+
+    def use(accuracy):
+        def trained(recipe, *, listeners=(), **options):
+            value = accuracy(recipe)
+            folder = RunFolder.create(recipe.run.root, recipe.run.name)
+            folder.write_metrics({"validation": {"accuracy": value}})
+            folder.update_record({"status": "finished"})
+            return folder
+
+        monkeypatch.setattr(trials, "train", trained)
+
+    return use
+
+
+def by_rate(recipe):
+    """Best at a rate of 1e-3."""
+    return 1.0 - abs(recipe.optim.learning_rate - 1e-3)
+
+
+def test_a_real_sweep_keeps_each_trial_as_a_run_and_writes_the_best_recipe(recipe_for, command, tmp_path):
+    file = tmp_path / "marks.yaml"
+    file.write_text(dump_recipe(recipe_for(**QUICK)))
+    done = command("sweep", str(file), "--trials", "2")
+    assert done.returncode == 0, done.stderr
+    assert "2 completed, 0 stopped early, 0 failed" in done.stdout
+    folder = tmp_path / "runs/tiny-sweep"
+    assert {path.name for path in folder.iterdir()} == {"study.db", "best.yaml", "trial-0", "trial-1"}
+    runs = [RunFolder.open(folder / f"trial-{number}") for number in (0, 1)]
+    best = max(runs, key=lambda run: run.read_metrics()["validation"]["accuracy"])  # of equals the first
+    recipe = load_recipe(folder / "best.yaml")
+    assert recipe.optim == best.read_recipe().optim
+    assert recipe.augment == best.read_recipe().augment
+    again = train(recipe)
+    assert again.path == Path(recipe.run.root).absolute() / "tiny-best"
+    assert again.read_metrics() == best.read_metrics()
+
+
+def test_a_sweep_goes_on_to_the_same_trials_and_counts_those_of_before(recipe_for, pretended):
+    pretended(by_rate)
+    whole = sweep(recipe_for(**QUICK, **{"run.name": "whole"}), 6)
+    recipe = recipe_for(**QUICK)
+    assert len(sweep(recipe, 2).trials) == 2
+    again = sweep(recipe, 6)
+    assert again.trials == whole.trials
+    assert [path.name for path in sorted(again.folder.glob("trial-*"))] == [f"trial-{n}" for n in range(6)]
+    assert again.trials[0]["value"] == max(trial["value"] for trial in again.trials)
+    assert load_recipe(again.best).optim.learning_rate == again.trials[0]["values"]["optim.learning_rate"]
+
+
+def test_a_lower_loss_is_the_better_one(recipe_for, monkeypatch, pretended):
+    pretended(by_rate)
+    real = RunFolder.write_metrics
+    monkeypatch.setattr(
+        RunFolder, "write_metrics", lambda run, m: real(run, {"validation": {"loss": m["validation"]["accuracy"]}})
+    )
+    found = sweep(recipe_for(**QUICK, **{"evaluate.best_metric": "loss"}), 4)
+    assert found.trials[0]["value"] == min(trial["value"] for trial in found.trials)
+
+
+def test_an_interrupted_trial_does_not_count_and_its_values_come_first_again(recipe_for, pretended):
+    recipe, asked = recipe_for(**QUICK), []
+
+    def stops(recipe):
+        asked.append(recipe.optim.learning_rate)
+        raise Interrupted("asked to stop")
+
+    pretended(stops)
+    with pytest.raises(Interrupted, match=r"stopped in trial 0; the same command goes on"):
+        sweep(recipe, 2)
+    pretended(lambda recipe: asked.append(recipe.optim.learning_rate) or 0.5)
+    assert len(sweep(recipe, 2).trials) == 2
+    assert asked[1] == asked[0]
+    assert len(asked) == 3
+
+
+def test_a_trial_that_fails_is_recorded_and_the_sweep_goes_on(recipe_for, pretended):
+    def sometimes(recipe):
+        if recipe.augment.preset == "none":
+            raise HardwareError("out of memory with 8 images in a forward pass")
+        return 0.5
+
+    pretended(sometimes)
+    found = sweep(recipe_for(**QUICK), 8)
+    assert found.failed > 0
+    assert found.failed + len(found.trials) == 8
+    assert {trial["values"]["augment.preset"] for trial in found.trials} == {"light"}
+
+
+def test_a_sweep_of_which_every_trial_fails_says_why_the_first_did(recipe_for, pretended):
+    def fails(recipe):
+        raise TrainingError("the loss is nan at step 1")
+
+    pretended(fails)
+    with pytest.raises(TrainingError, match=r"none of 2 trials was completed; the first failed: the loss is nan"):
+        sweep(recipe_for(**QUICK), 2)
+
+
+def test_a_study_of_another_recipe_is_refused_and_the_difference_named(recipe_for, pretended):
+    pretended(by_rate)
+    sweep(recipe_for(**QUICK), 1)
+    sweep(recipe_for(**QUICK, **{"run.max_minutes": 5, "data.workers": 0}), 1)  # nothing of what is learnt
+    with pytest.raises(
+        RunFolderError,
+        match=r"study\.db: the study 'tiny' is another recipe's, it differs in optim\.max_steps; undo that, or begin",
+    ):
+        sweep(recipe_for(**{**QUICK, "optim.max_steps": 3}), 2)
+
+
+def test_machines_that_share_a_study_do_not_draw_the_same(recipe_for, pretended, tmp_path):
+    pretended(by_rate)
+    storage = f"sqlite:///{tmp_path / 'shared.db'}"
+    one = sweep(recipe_for(**QUICK, **{"search.sampler": "random"}), 1, storage=storage)
+    elsewhere = recipe_for(**QUICK, **{"search.sampler": "random", "run.root": str(tmp_path / "other")})
+    both = sweep(elsewhere, 2, storage=storage)
+    assert len({trial["values"]["optim.learning_rate"] for trial in both.trials}) == 2
+    assert one.folder != both.folder
+
+
+class Reported(Exception):  # noqa: N818
+    """The end of a pretended training."""
+
+
+def test_a_trial_behind_the_median_is_stopped_early(recipe_for):
+    import optuna
+    from transformers import TrainerControl, TrainerState
+
+    study = optuna.create_study(pruner=optuna.pruners.MedianPruner(n_startup_trials=2), direction="maximize")
+    for value, behind in ((0.8, False), (0.9, False), (0.5, True), (0.95, False)):
+        trial = study.ask()
+        hear, control = trials._ReportProgress(trial, "accuracy"), TrainerControl()
+        state = TrainerState(global_step=3, max_steps=9, log_history=[{"eval_accuracy": value}])
+        hear.on_evaluate(None, state, control, metrics={"eval_accuracy": value})
+        assert (hear.behind, control.should_training_stop) == (behind, behind)
+        study.tell(trial, value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"search.space": {}}, RecipeError, r"search\.space: is empty, so there is nothing to vary"),
+        ({"data.split.validation": 0.0}, DataError, r"data\.split\.validation: is 0, but a sweep compares trials on"),
+    ],
+)
+def test_a_recipe_that_cannot_be_swept_is_refused_before_anything_is_made(recipe_for, changes, error, message):
+    recipe = recipe_for(**{**QUICK, **changes})
+    with pytest.raises(error, match=message):
+        sweep(recipe, 1)
+    assert not Path(recipe.run.root).exists()
+
+
+def test_a_database_that_cannot_be_opened_is_told_without_its_password(recipe_for):
+    with pytest.raises(RecipeError, match=r"--storage: nodb://me:\*\*\*@host/x: cannot be opened") as caught:
+        sweep(recipe_for(**QUICK), 1, storage="nodb://me:secret@host/x")
+    assert "secret" not in str(caught.value)
+
+
+def test_several_processes_are_refused_with_the_way_to_use_several_gpus(recipe_for, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(HardwareError, match=r"start one sweep for each GPU instead, with the same --storage URL"):
+        sweep(recipe_for(**QUICK), 1)
+
+
+def test_a_missing_optuna_is_told_with_how_to_get_it(recipe_for, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(RecipeError, match=r"optuna is not installed, .*pip install 'deit-finetune\[search\]'"):
+        sweep(recipe_for(**QUICK), 1)
