@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, set_model_state_dict
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 
@@ -53,6 +54,9 @@ class ClassifierTrainer(Trainer):
     ) -> None:
         self.loader, self.task, self.pixels, self.measure = loader, task, pixels, measure
         self.optimizer_args = optimizer_args
+        # FSDP shards by these units. Accelerate shards the patch embedding by itself: it must not lie within another.
+        units = model._no_split_modules or []
+        model._no_split_modules = [name for name in units if not name.endswith("Embeddings")]
         super().__init__(model=model, args=args, callbacks=callbacks, eval_dataset=[] if measure else None)
         self.remove_callback(PrinterCallback)
 
@@ -189,6 +193,13 @@ class ClassifierTrainer(Trainer):
 
 
 def load_weights(model: PreTrainedModel, checkpoint: Path) -> None:
-    """Load every weight of a saved checkpoint into a model of the same shape, strictly."""
+    """Load every weight of a saved checkpoint into a model of the same shape, strictly, or into its shards."""
     saved = type(model).from_pretrained(checkpoint, config=model.config, dtype=model.dtype, local_files_only=True)
-    model.load_state_dict(saved.state_dict(), strict=True)
+    set_model_state_dict(model, saved.state_dict(), options=StateDictOptions(full_state_dict=True))
+
+
+def whole_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """All weights by name, in the main process; every process has to ask, because each may hold but a share."""
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    weights: dict[str, Any] = get_model_state_dict(model, options=options)
+    return weights
