@@ -13,6 +13,7 @@ from finetune.model.loading import load_strictly, quiet_transformers, read_prepr
 from finetune.pixels import PixelPipeline
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 Attention = Literal["eager", "sdpa"]
@@ -38,10 +39,19 @@ class LoadedModel:
         return LabelSpace(tuple(class_names(self.model)))
 
 
-def save_model(model: PreTrainedModel, pixels: PixelPipeline, folder: Path) -> None:
-    """Write config, weights (safetensors) and image processor; ``transformers.pipeline`` loads the folder as it is."""
+def save_model(
+    model: PreTrainedModel, pixels: PixelPipeline, folder: Path, weights: dict[str, torch.Tensor] | None = None
+) -> None:
+    """Write config, weights (safetensors) and image processor; ``transformers.pipeline`` loads the folder as it is.
+
+    Args:
+        model: What to save.
+        pixels: The evaluation pipeline that belongs to it.
+        folder: Where to.
+        weights: All weights, for a model that holds but a share of them.
+    """
     with quiet_transformers():
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=weights)
         pixels.to_processor(model.config.model_type).save_pretrained(folder)
 
 

@@ -42,12 +42,13 @@ def choose_hardware(recipe: Recipe) -> Hardware:
     """Choose device and precision as the recipe asks and the machine allows.
 
     Raises:
-        HardwareError: the precision does not exist on the device, or sharded training was asked for.
+        HardwareError: the precision does not exist on the device, or sharding of a kind that goes wrong was asked for.
     """
     refuse_sharding()
+    _refuse_with_shards(recipe)
     device = _device_type(recipe.run.device)
     rank, processes = process_place()
-    notes = _unused_gpus(device, processes)
+    notes = (*_unused_gpus(device, processes), *_no_shards(device))
     return Hardware(device, _precision(recipe.run.precision, device), rank, processes, notes)
 
 
@@ -57,18 +58,53 @@ def process_place() -> tuple[int, int]:
 
 
 def refuse_sharding() -> None:
-    """Refuse FSDP and DeepSpeed, which Accelerate would switch on through the environment.
+    """Refuse what Accelerate would switch on through the environment and what goes wrong; version 2 of FSDP goes right.
 
     Raises:
-        HardwareError: one of them is configured.
+        HardwareError: DeepSpeed, or version 1 of FSDP, is configured.
     """
-    for variable, name in (("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")):
-        if os.environ.get(variable, "false").lower() in ("1", "true", "yes"):
-            raise HardwareError(
-                f"accelerate is configured for {name}, which shards a model's weights over GPUs: image classifiers of "
-                "5 to 600 million parameters fit on one, and exact resuming is only shown with whole weights; "
-                "run `accelerate launch --multi_gpu -m finetune RECIPE` for data-parallel training instead"
-            )
+    if _switched_on("ACCELERATE_USE_DEEPSPEED"):
+        raise HardwareError(
+            "accelerate is configured for DeepSpeed, which under bf16 rounds the model itself to 16 bits, so that a "
+            "rounded model would be scored and saved, and whose ZeRO stage 3 leaves no whole weights in checkpoints; "
+            f"{_INSTEAD}"
+        )
+    if shards_weights() and os.environ.get("FSDP_VERSION", "1") != "2":
+        raise HardwareError(
+            "accelerate is configured for version 1 of FSDP, whose weights exist only while its own wrapper runs, so "
+            f"that the model cannot be scored; {_INSTEAD}"
+        )
+
+
+_INSTEAD = (
+    "fsdp_version: 2 in accelerate's configuration shards and goes right, and `accelerate launch --multi_gpu -m "
+    "finetune RECIPE` trains with whole weights"
+)
+
+
+def _refuse_with_shards(recipe: Recipe) -> None:
+    """What reads or changes whole weights while training, and would see a share of them."""
+    wants = {
+        "model.train: lora": recipe.model.train == "lora",
+        "optim.ema_decay": recipe.optim.ema_decay is not None,
+        "optim.unfreeze_every_epochs": recipe.optim.unfreeze_every_epochs is not None,
+        "distill": recipe.distill is not None,
+    }
+    asked = [key for key, asks in wants.items() if asks]
+    if shards_weights() and asked:
+        raise HardwareError(
+            f"accelerate is configured for FSDP, and the recipe asks for {' and '.join(asked)}, which has only been shown "
+            "right with whole weights; run `accelerate launch --multi_gpu -m finetune RECIPE`, or leave it out"
+        )
+
+
+def shards_weights() -> bool:
+    """Whether Accelerate is configured for FSDP, under which each process holds a share of the weights."""
+    return _switched_on("ACCELERATE_USE_FSDP")
+
+
+def _switched_on(variable: str) -> bool:
+    return os.environ.get(variable, "false").lower() in ("1", "true", "yes")
 
 
 def _device_type(wanted: str) -> Literal["cpu", "cuda", "mps"]:
@@ -104,6 +140,12 @@ def _unused_gpus(device: str, processes: int) -> tuple[str, ...]:
     if device == "cuda" and processes == 1 and torch.cuda.device_count() > 1:
         count = torch.cuda.device_count()
         return (f"1 of {count} GPUs is used; `accelerate launch --multi_gpu -m finetune RECIPE` uses all",)
+    return ()
+
+
+def _no_shards(device: str) -> tuple[str, ...]:
+    if shards_weights() and device != "cuda":
+        return ("FSDP shards over GPUs only: here each process holds all weights, and trains the same model",)
     return ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,7 +13,7 @@ import torch.distributed as dist
 from accelerate import PartialState
 from transformers.utils import logging as transformers_logging
 
-from finetune.training.hardware import Hardware
+from finetune.training.hardware import Hardware, shards_weights
 
 Value = TypeVar("Value")
 
@@ -22,6 +23,8 @@ def join_processes(hardware: Hardware) -> None:
 
     transformers' own bars and reports of loading are switched off everywhere: a run has one bar.
     """
+    if shards_weights():
+        os.environ["FSDP_STATE_DICT_TYPE"] = "FULL_STATE_DICT"  # checkpoints hold the whole model
     PartialState(cpu=hardware.device_type == "cpu")
     quiet: Any = transformers_logging
     quiet.set_verbosity_error()

@@ -56,7 +56,7 @@ from finetune.training.scoring import score_together
 from finetune.training.stopping import Interrupted, StopOnSignal, StopOnTime, StopWithoutProgress, requeue_hint
 from finetune.training.teacher import Answers, KeptAnswers, Teacher, load_teacher
 from finetune.training.tracking import check_trackers, trackers
-from finetune.training.trainer import ClassifierTrainer
+from finetune.training.trainer import ClassifierTrainer, whole_weights
 from finetune.training.unfreezing import UnfreezeGradually
 
 
@@ -349,8 +349,9 @@ class Work:
     def finish(self, loaded: LoadedModel) -> RunFolder:
         """Save the model, open it again, and report what the saved one scores."""
         device = next(loaded.model.parameters()).device
+        weights = whole_weights(loaded.model)
         if self.hardware.is_main:
-            save_model(loaded.model, loaded.pixels, self.folder.model)
+            save_model(loaded.model, loaded.pixels, self.folder.model, weights)
         wait_for_all()
         with self.phases("evaluation"):
             saved = open_saved(self.folder.model)

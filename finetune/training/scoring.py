@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -13,9 +15,9 @@ from finetune.training.hardware import Hardware
 
 
 class Share:
-    """A run of consecutive images out of many."""
+    """Some images out of many, in a given order."""
 
-    def __init__(self, images: Images, part: range) -> None:
+    def __init__(self, images: Images, part: Sequence[int]) -> None:
         self.images, self.part = images, part
 
     def __len__(self) -> int:
@@ -39,19 +41,18 @@ def score_together(
     """Logits of all images, in every process.
 
     Arguments are as of `finetune.predict.score`. Each process makes some of the very passes that one process would
-    make, so the result is the same to the last bit.
+    make, so the result is the same to the last bit. All make equally many, some perhaps in vain: where weights are
+    sharded, a pass needs every process.
 
     Returns:
         (images, classes) float32.
     """
     parts = [whole_batches(len(images), batch_size, rank, hardware.processes) for rank in range(hardware.processes)]
-    share = Share(images, parts[hardware.rank])
+    mine, longest = parts[hardware.rank], max(len(part) for part in parts)
+    share = Share(images, [*mine, *[0] * (longest - len(mine))])
     logits = score(model, share, pixels, batch_size=batch_size, device=device, precision=precision, flip=flip)
     if hardware.processes == 1:
         return logits
-    longest = max(len(part) for part in parts)
-    mine = torch.zeros(longest, logits.shape[1], device=device)
-    mine[: len(logits)] = torch.from_numpy(logits)
-    everyone = [torch.empty_like(mine) for _ in parts]
-    dist.all_gather(everyone, mine)
+    everyone = [torch.empty(logits.shape, device=device) for _ in parts]
+    dist.all_gather(everyone, torch.from_numpy(logits).to(device))
     return torch.cat([rows[: len(part)] for rows, part in zip(everyone, parts, strict=True)]).cpu().numpy()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, set_model_state_dict
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 
@@ -71,6 +72,9 @@ class ClassifierTrainer(Trainer):
         self.optimizer_args, self.rate_factors, self.average = optimizer_args, rate_factors or {}, average
         if average is not None:
             callbacks = [average, *callbacks]  # first: it writes into a checkpoint before that is marked as complete
+        # FSDP shards by these units. Accelerate shards the patch embedding by itself: it must not lie within another.
+        units = model._no_split_modules or []
+        model._no_split_modules = [name for name in units if not name.endswith("Embeddings")]
         super().__init__(model=model, args=args, callbacks=callbacks, eval_dataset=[] if measure else None)
         self.remove_callback(PrinterCallback)
 
@@ -225,9 +229,16 @@ class ClassifierTrainer(Trainer):
 
 
 def load_weights(model: PreTrainedModel, checkpoint: Path) -> None:
-    """Load every weight of a saved checkpoint into a model of the same shape, strictly."""
+    """Load every weight of a saved checkpoint into a model of the same shape, strictly, or into its shards."""
     if has_adapters(model):
         load_adapters(cast("PeftModel", model), checkpoint)
         return
     saved = type(model).from_pretrained(checkpoint, config=model.config, dtype=model.dtype, local_files_only=True)
-    model.load_state_dict(saved.state_dict(), strict=True)
+    set_model_state_dict(model, saved.state_dict(), options=StateDictOptions(full_state_dict=True))
+
+
+def whole_weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """All weights by name, in the main process; every process has to ask, because each may hold but a share."""
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    weights: dict[str, Any] = get_model_state_dict(model, options=options)
+    return weights

@@ -134,6 +134,30 @@ def test_splits_of_usual_names_are_taken_and_others_can_be_named(images, load):
         load(kind="hub", name="parquet", data_files=files, splits={"train": "none"})
 
 
+@pytest.fixture
+def two_configurations(images):
+    """A dataset's folder whose README declares the configurations cats (6 images) and dogs (4)."""
+    root = images(*TEN)
+    embedded(root, TEN[:6], ANIMALS, [1] * 6).to_parquet(root / "cats.parquet")
+    embedded(root, TEN[6:], ANIMALS, [0] * 4).to_parquet(root / "dogs.parquet")
+    declared = [f"- config_name: {name}\n  data_files: {name}.parquet\n" for name in ("cats", "dogs")]
+    (root / "README.md").write_text(f"---\nconfigs:\n{''.join(declared)}---\n")
+    return str(root)
+
+
+@pytest.mark.parametrize(("config", "label", "count"), [("cats", "cat", 6), ("dogs", "dog", 4)])
+def test_the_configuration_that_is_named_is_read(two_configurations, load, config, label, count):
+    splits = load(kind="hub", name=two_configurations, config=config)
+    assert splits.labels.names == (label,)
+    assert sum(splits.source["counts"].values()) == count
+    assert splits.source["config"] == config
+
+
+def test_a_configuration_that_has_to_be_named_is_asked_for(two_configurations, load):
+    with pytest.raises(DataError, match=r"(?s)Config name is missing.*\['cats', 'dogs'\]"):
+        load(kind="hub", name=two_configurations)
+
+
 @pytest.mark.parametrize(("options", "words"), [
     ({"image_column": "img"}, "data.image_column: 'parquet' has no column 'img'; did you mean 'image'?; columns"),
     ({"label_column": "labels"}, "data.label_column: 'parquet' has no column 'labels'; did you mean 'label'?"),

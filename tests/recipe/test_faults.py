@@ -260,7 +260,11 @@ def test_what_is_missing_is_said(tree, faults):
         ("epochs", 3, "epochs: unknown key; did you mean optim.epochs?"),
         ("optim.num_train_epochs", 3, "optim.num_train_epochs: unknown key; did you mean optim.epochs?"),
         ("optim.gradient_accumulation_step", 3, "did you mean optim.accumulation_steps?"),
-        ("run.fsdp", "full_shard", "run.fsdp: unknown key; it has none here: refused: it shards weights over GPUs"),
+        (
+            "run.fsdp",
+            "full_shard",
+            "run.fsdp: unknown key; it has none here: accelerate's configuration switches it on",
+        ),
         ("loss.qqqq", 1, "loss.qqqq: unknown key; expected kind, label_smoothing, "),
         ("model.preprocessing", {"men": 2}, "model.preprocessing.men: unknown key; did you mean mean?"),
         ("model.preprocessing", {"mean": [0.5, "x", 0.5]}, "model.preprocessing.mean[1]: found 'x', expected a number"),

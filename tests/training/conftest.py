@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -117,3 +120,18 @@ def task_overrides(request: pytest.FixtureRequest, multilabel: dict[str, Any]) -
 def each_checkpoint(request: pytest.FixtureRequest, tiny_vit: Path, tiny_distilled: Path) -> dict[str, Any]:
     """Overrides for a model of one head and for one of two."""
     return {"model.checkpoint": str(tiny_vit if request.param == "vit" else tiny_distilled)}
+
+
+@pytest.fixture(scope="session")
+def torchrun() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``torchrun(2, "script.py", …)``: a script in that many processes, which meet over gloo or NCCL."""
+
+    def run(processes: int, *call: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
+        command = [*launcher, "--master_addr", "127.0.0.1", "--master_port", str(port), *call]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, **options)
+
+    return run

@@ -19,12 +19,33 @@ def test_fp16_on_a_cpu_is_refused_because_it_does_nothing_there(recipe_for):
 
 
 @pytest.mark.parametrize(
-    ("variable", "name"), [("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")]
+    ("variable", "reason"),
+    [
+        ("ACCELERATE_USE_FSDP", "version 1 of FSDP, whose weights exist only while its own wrapper runs"),
+        ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed, which under bf16 rounds the model itself to 16 bits"),
+    ],
 )
-def test_sharded_training_is_refused_with_the_reason(recipe_for, monkeypatch, variable, name):
+def test_sharding_that_goes_wrong_is_refused_with_the_reason_and_a_way_out(recipe_for, monkeypatch, variable, reason):
     monkeypatch.setenv(variable, "true")
-    with pytest.raises(HardwareError, match=rf"configured for {name}, which shards .* `accelerate launch --multi_gpu"):
+    with pytest.raises(HardwareError, match=rf"configured for {reason}.*; fsdp_version: 2 in .* `accelerate launch"):
         choose_hardware(recipe_for())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("optim.ema_decay", 0.9), ("optim.unfreeze_every_epochs", 1.0), ("model.train", "lora")]
+)
+def test_what_needs_whole_weights_is_refused_beside_shards(recipe_for, monkeypatch, key, value):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    with pytest.raises(HardwareError, match=f"configured for FSDP, and the recipe asks for {key}.*with whole weights"):
+        choose_hardware(recipe_for(**{key: value}))
+
+
+def test_sharding_that_has_no_effect_on_a_cpu_is_said(recipe_for, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    notes = choose_hardware(recipe_for(**{"run.device": "cpu"})).notes
+    assert notes == ("FSDP shards over GPUs only: here each process holds all weights, and trains the same model",)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -27,17 +24,8 @@ OVERRIDES = {
 FIRST_STEP = Path(__file__).with_name("first_step.py")
 
 
-def torchrun(processes: int, *call: str) -> subprocess.CompletedProcess[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
-    command = [*launcher, "--master_addr", "127.0.0.1", "--master_port", str(port), *call]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-
-
 @pytest.fixture(scope="module", params=["multiclass", "multilabel"])
-def runs(request, tmp_path_factory, tiny_vit, image_folder, image_table):
+def runs(request, tmp_path_factory, torchrun, tiny_vit, image_folder, image_table):
     """The same recipe trained by one process and by two; with the gradients of the first step."""
     from finetune.recipe import load_recipe
 
@@ -97,7 +85,7 @@ def test_only_one_process_writes_and_prints(runs):
 
 
 def test_a_teachers_images_are_shared_out_and_the_gradient_is_that_of_one_process(
-    recipe_for, first_gradients, tmp_path
+    recipe_for, first_gradients, tmp_path, torchrun
 ):
     known = load_with_new_head(recipe_for(), LabelSpace(("cross", "square", "circle")), Multiclass())
     save_model(known.model, known.pixels, tmp_path / "teacher")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 
 import pytest
 import torch
 from transformers import AutoModelForImageClassification, Trainer, TrainerCallback, TrainingArguments
 
+from finetune.data import decoded
 from finetune.errors import RecipeError, TrainingError
 from finetune.training.trainer import load_weights
 
@@ -116,6 +118,33 @@ def test_the_best_model_scores_what_was_reported_for_it(recipe_for, trainer_for)
     losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
     assert losses[1] > 2 * losses[0]
     assert trainer.measure(trainer.model)["loss"] == losses[0] == trainer.state.best_metric
+
+
+# ---------------------------------------------------------------- images in passes, images in memory
+
+
+@pytest.mark.parametrize(("asked", "rows"), [({}, 16), ({"evaluate.batch_size": 5}, 5)])
+def test_an_evaluation_takes_as_many_images_per_pass_as_asked(recipe_for, trainer_for, asked, rows):
+    trainer = trainer_for(recipe_for(**asked))
+    seen = []
+    trainer.model.register_forward_pre_hook(
+        lambda model, args, inputs: seen.append(len(inputs["pixel_values"])), with_kwargs=True
+    )
+    trainer.evaluate()
+    assert set(seen) == {rows}
+
+
+@pytest.mark.parametrize(("megabytes", "times"), [(0, 3), (1, 1)])  # 24 images of 40 × 48 px: 0.2 MB
+def test_images_are_decoded_once_or_in_every_epoch_as_the_memory_for_them_allows(
+    recipe_for, trainer_for, monkeypatch, megabytes, times
+):
+    decoded_paths = Counter()
+    real = decoded.decode
+    monkeypatch.setattr(decoded, "decode", lambda source: decoded_paths.update([source["path"]]) or real(source))
+    overrides = {"data.keep_decoded_mb": megabytes, "data.workers": 0, "optim.epochs": 3, "evaluate.every": "never"}
+    trainer_for(recipe_for(**overrides)).train()
+    assert len(decoded_paths) == 18
+    assert set(decoded_paths.values()) == {times}
 
 
 # ---------------------------------------------------------------- weight decay, optimisers

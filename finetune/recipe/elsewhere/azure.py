@@ -17,7 +17,7 @@ AZURE = table(
         "metric_for_best_model": "evaluate.best_metric | f1_score_macro is f1_macro here, iou is iou_samples",
         "apply_augmentations": "augment.crop_scale augment.horizontal_flip | null and 0 switch them off",
         "number_of_workers": "data.workers",
-        "apply_deepspeed": "| refused: it shards weights over GPUs, and an image classifier fits on one",
+        "apply_deepspeed": "| refused: under bf16 it saves a rounded model; accelerate's configuration has FSDP 2",
         "deepspeed_config": "| refused, as apply_deepspeed is",
         "apply_ort": "| ONNX Runtime training has ended; bf16 and model.compile do what it did",
         "number_of_epochs": "optim.epochs",

@@ -114,9 +114,9 @@ TRAINING_ARGUMENTS = table(
         "ddp_static_graph": "| PyTorch's default",
         "ddp_backend": "| NCCL on GPUs, gloo on CPUs",
         "ddp_timeout": "| PyTorch's half an hour",
-        "fsdp": "| refused: it shards weights over GPUs, and an image classifier fits on one",
-        "fsdp_config": "| refused, as fsdp is",
-        "deepspeed": "| refused, as fsdp is",
+        "fsdp": "| accelerate's configuration switches it on, in version 2",
+        "fsdp_config": "| accelerate's configuration, as for fsdp",
+        "deepspeed": "| refused: under bf16 it saves a rounded model; accelerate's configuration has FSDP 2",
         "local_rank": "| read from the environment that torchrun and accelerate set",
         # loading images
         "dataloader_drop_last": "| every image counts: a short last batch is padded with weight 0",
