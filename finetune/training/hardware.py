@@ -93,8 +93,8 @@ def _refuse_with_shards(recipe: Recipe) -> None:
     asked = [key for key, asks in wants.items() if asks]
     if shards_weights() and asked:
         raise HardwareError(
-            f"accelerate is configured for FSDP, and the recipe asks for {' and '.join(asked)}, which has only been shown "
-            "right with whole weights; run `accelerate launch --multi_gpu -m finetune RECIPE`, or leave it out"
+            f"accelerate is configured for FSDP, and the recipe asks for {' and '.join(asked)}, which has only been "
+            "shown right with whole weights; run `accelerate launch --multi_gpu -m finetune RECIPE`, or leave it out"
         )
 
 
