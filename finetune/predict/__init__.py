@@ -1,5 +1,6 @@
 """Images and a model to logits, probabilities and decisions: the same way for evaluation, prediction and serving."""
 
+from finetune.predict.features import encode, logits_of
 from finetune.predict.predictions import Prediction, prediction_rows
 from finetune.predict.predictor import Predictor
 from finetune.predict.scoring import Images, Precision, score, whole_batches
@@ -13,6 +14,8 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Sources",
+    "encode",
+    "logits_of",
     "prediction_rows",
     "score",
     "whole_batches",

@@ -39,6 +39,7 @@ from finetune.training.history import KeepHistory, MarkCheckpoints
 from finetune.training.memory import fit_in_memory
 from finetune.training.objective import LearnLabels
 from finetune.training.presets import Settings, choose_settings
+from finetune.training.probe import fit_probe, probe_logits
 from finetune.training.processes import from_main, join_processes, main_first, wait_for_all
 from finetune.training.progress import ShowProgress
 from finetune.training.record import Phases, describe_model, describe_start
@@ -84,6 +85,8 @@ def train(
     work = Work(plan, folder, hardware, splits, settings, choose_task(plan.recipe), console, phases, tuple(listeners))
     with left_in_order(folder, hardware):
         work.note_start()
+        if plan.recipe.model.train == "probe":
+            return work.finish(fit_probe(work))
         loaded = fit_in_memory(plan.recipe, settings.batch_size, hardware.processes, work.fit, console.print)
         return work.finish(loaded)
 
@@ -265,10 +268,14 @@ class Work:
         precision: Precision,
     ) -> np.ndarray:
         """Logits of a split by all processes."""
-        size = self.recipe.evaluate.batch_size or (16 if device.type == "cpu" else 64)
+        size = self.images_per_pass(device)
         return score_together(
             model, images, loaded.pixels, self.hardware, batch_size=size, device=device, precision=precision
         )
+
+    def images_per_pass(self, device: torch.device) -> int:
+        """Images per forward pass where nothing is learnt."""
+        return self.recipe.evaluate.batch_size or (16 if device.type == "cpu" else 64)
 
     def metrics(self, logits: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
         """All metrics of a split."""
@@ -289,15 +296,17 @@ class Work:
             saved = open_saved(self.folder.model)
             saved.model.to(device)  # type: ignore[arg-type]
             held_out = {name: split for name, split in self.splits.datasets.items() if name != "train"}
-            logits = {name: self._final_logits(saved, split, device) for name, split in held_out.items()}
+            logits = {name: self._final_logits(saved, name, device) for name in held_out}
         if self.hardware.is_main:
             self._write_results(held_out, logits)
         self.note({"status": "finished", "seconds": self.phases.seconds})
         wait_for_all()
         return self.folder
 
-    def _final_logits(self, saved: LoadedModel, split: Any, device: torch.device) -> np.ndarray:
-        images = DecodedImages(split, self.recipe.data.keep_decoded_mb)
+    def _final_logits(self, saved: LoadedModel, split: str, device: torch.device) -> np.ndarray:
+        if self.recipe.model.train == "probe" and not self.recipe.evaluate.flip:
+            return probe_logits(self, saved, split)  # costs no forward pass where the features are known
+        images = DecodedImages(self.splits.datasets[split], self.recipe.data.keep_decoded_mb)
         return self.score(saved.model, images, saved, device, self.recipe.evaluate.precision)
 
     def _write_results(self, held_out: dict[str, Any], logits: dict[str, np.ndarray]) -> None:

@@ -63,5 +63,7 @@ def test_a_warm_up_in_steps_replaces_the_presets_share(recipe_for):
 
 
 def test_a_batch_that_a_preset_chose_and_that_cannot_be_cut_so_often_is_refused(recipe_for):
-    with pytest.raises(RecipeError, match=r"optim\.accumulation_steps: found 99, but the batch that preset plain chose"):
+    with pytest.raises(
+        RecipeError, match=r"optim\.accumulation_steps: found 99, but the batch that preset plain chose"
+    ):
         chosen(recipe_for, **{"optim.preset": "plain", "optim.accumulation_steps": 99})
