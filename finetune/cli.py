@@ -23,6 +23,7 @@ verbs:
   check RECIPE       read the data and say what was found; trains nothing
   init FOLDER|CSV    write a recipe for your own images
   predict RUN IMAGE  say what is on images, one JSON line each
+  features RECIPE    write what the checkpoint makes of each image, as vectors
   schema             print the recipe's JSON schema, for editors
 
 example:
@@ -166,6 +167,13 @@ def _predict_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--top-k", metavar="K", type=_count, help="print the K most probable classes only")
 
 
+def _features_options(verb: argparse.ArgumentParser) -> None:
+    _recipe_options(verb)
+    out = Path("features.parquet")
+    verb.add_argument("--out", metavar="FILE", type=Path, default=out, help=f".parquet or .npz; default: {out}")
+    verb.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1 up")
@@ -237,6 +245,16 @@ def _predict(options: argparse.Namespace) -> int:
     return OK
 
 
+def _features(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.training.features_file import write_features
+
+    said = write_features(recipe, options.out, fallback=not options.no_fallback, overwrite=options.overwrite)
+    if os.environ.get("RANK", "0") == "0":
+        print(said)
+    return OK
+
+
 def _speaks_utf8() -> bool:
     return sys.stdout.encoding.lower().replace("-", "") == "utf8"
 
@@ -259,5 +277,6 @@ VERBS = {
     "check": (_check, _recipe_options, "Read the data and say what was found, without training."),
     "init": (_init, _init_options, "Look at your images and write a recipe for them."),
     "predict": (_predict, _predict_options, "Say what is on images, one JSON line each."),
+    "features": (_features, _features_options, "Write the features of every image that a recipe names."),
     "schema": (_schema, _no_options, "Print the recipe's JSON schema."),
 }

@@ -163,11 +163,17 @@ def _probe_steps(train: str, *values: Any) -> Found:
     """A probe is fitted by a solver: what says how a training step varies images, counts or moves has no effect."""
     for key, value in zip(NO_STEPS, values, strict=True):
         section, name = key.split(".")
-        default = Recipe.model_fields[section].get_default().__class__.model_fields[name].get_default()
-        default = list(default) if isinstance(default, tuple) else default
-        if train == "probe" and value not in (default, *ALSO_SOUND.get(key, ())):
+        default = getattr(Recipe.model_fields[section].get_default(), name)
+        found, sound = (json.loads(json.dumps(it)) for it in (value, [default, *ALSO_SOUND.get(key, ())]))
+        if train == "probe" and found not in sound:
             why = "but with model.train probe a solver fits the head on features of unvaried images, and takes no steps"
-            yield key, f"found {json.dumps(value)}, {why}; write {json.dumps(default)} here, or train: head"
+            yield key, f"found {json.dumps(found)}, {why}; write {json.dumps(default)} here, or train: head"
+
+
+def _probe_sampling(train: str, sampling: str) -> Found:
+    if train == "probe" and sampling != "shuffled":
+        why = "but with model.train probe the solver sees every image once"
+        yield "data.sampling", f"found {sampling}, {why}; write shuffled, and loss.class_weights: balanced"
 
 
 def _probe_loss(train: str, task: str, kind: str, class_weights: Any) -> Found:
@@ -196,6 +202,7 @@ CHECKS: dict[Callable[..., Found], tuple[str, ...]] = {
     _what_learns: ("model.train", "optim.layer_decay", "optim.unfreeze_every_epochs"),
     _drawn_weights: ("model.weights", "model.head"),
     _probe_steps: ("model.train", *NO_STEPS),
+    _probe_sampling: ("model.train", "data.sampling"),
     _probe_loss: ("model.train", "task", "loss.kind", "loss.class_weights"),
     _probe: ("model.train", "model.head", "distill", "optim.ema_decay"),
     _image_size: ("model.image_size_px", "model.preprocessing"),

@@ -59,12 +59,14 @@ def _touches(path: Path, fault: Path) -> bool:
 
 
 def _value_or_default(tree: Mapping[str, Any], path: Path) -> Any:
-    """A sound key's value; of the data section, which has no default, only what is required is asked for."""
+    """A sound key's value; the data section has no default of its own, what all its kinds share has."""
     section: Any = tree.get(str(path[0]))
     if len(path) == 1:
         return section
     if isinstance(section, Mapping) and path[1] in section:
         return section[path[1]]
+    if path[0] == "data":
+        return next(iter(data_sections().values())).model_fields[str(path[1])].get_default()
     return getattr(Recipe.model_fields[str(path[0])].get_default(), str(path[1]))
 
 

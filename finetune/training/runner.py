@@ -245,7 +245,7 @@ class Work:
     @property
     def evaluation_precision(self) -> Precision:
         """Arithmetic of evaluations during training; the final ones have ``evaluate.precision``."""
-        return "bf16" if self.hardware.precision == "bf16" else "fp32"
+        return self.hardware.scoring_precision
 
     def measure(self, loaded: LoadedModel, device: torch.device) -> Any:
         """A function that gives the validation metrics of a model as it is."""
