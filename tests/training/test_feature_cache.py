@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,8 @@ from finetune.cache import cache_dir
 from finetune.errors import FinetuneError
 from finetune.model import LoadedModel, open_saved
 from finetune.recipe import dump_recipe
-from finetune.training import feature_cache
+from finetune.run_folder import RunFolder
+from finetune.training import feature_cache, train
 from finetune.training.feature_cache import encoder_digest, features_of
 from finetune.training.hardware import Hardware
 
@@ -107,21 +107,19 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(splits, tiny_vit, monkey
 
 
 def test_two_processes_save_what_one_saves(recipe_for, tmp_path):
-    found = {}
-    for processes in (1, 2):
-        root = tmp_path / str(processes)
-        nothing = dict.fromkeys(("optim.epochs", "optim.batch_size", "optim.learning_rate"))
-        overrides = {**nothing, "optim.preset": "auto", "model.train": "probe", "evaluate.batch_size": 4}
-        recipe = recipe_for(**overrides, **{"run.root": str(root), "run.device": "cpu"})
-        root.mkdir()
-        (root / "probe.yaml").write_text(dump_recipe(recipe))
-        call = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "DEIT_FINETUNE_CACHE": str(root / "cache")}
-        done = subprocess.run(
-            [*call, "-m", "finetune", str(root / "probe.yaml")], capture_output=True, text=True, env=environment
-        )
-        assert done.returncode == 0, done.stderr
-        run = root / "tiny"
-        assert json.loads((run / "record.json").read_text())["hardware"]["processes"] == processes
-        found[processes] = [(run / "model/model.safetensors").read_bytes(), (run / "metrics.json").read_bytes()]
-    assert found[1] == found[2]
+    nothing = dict.fromkeys(("optim.epochs", "optim.batch_size", "optim.learning_rate"))
+    probe = {"optim.preset": "auto", "model.train": "probe", "evaluate.batch_size": 4, "run.device": "cpu"}
+    recipe = recipe_for(**nothing, **probe)
+    one, two = train(recipe), recipe_for(**nothing, **probe, **{"run.name": "two"})
+    (tmp_path / "two.yaml").write_text(dump_recipe(two))
+    call = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "finetune"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DEIT_FINETUNE_CACHE": str(tmp_path / "of two")}
+    done = subprocess.run(
+        [*call, str(tmp_path / "two.yaml")], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    other = RunFolder.open(one.path.with_name("two"))
+    assert other.read_record()["hardware"]["processes"] == 2
+    assert other.read_record()["probe"]["cached"] is False
+    assert (other.model / "model.safetensors").read_bytes() == (one.model / "model.safetensors").read_bytes()
+    assert other.metrics.read_bytes() == one.metrics.read_bytes()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -16,7 +18,7 @@ from finetune.api import Run
 from finetune.api.summary import summary
 from finetune.data import DecodedImages, load_splits, targets
 from finetune.errors import DataError
-from finetune.model import open_saved
+from finetune.model import open_saved, save_model
 from finetune.predict import encode, score
 from finetune.recipe import load_recipe
 from finetune.training import feature_cache, train
@@ -47,10 +49,11 @@ def encoded(monkeypatch) -> list[int]:
 @pytest.fixture
 def probe_for(recipe_for):
     """``probe_for(**{"model.probe.folds": 3})``: a recipe that fits a probe."""
-    nothing = dict.fromkeys(("optim.epochs", "optim.batch_size", "optim.learning_rate"))
+    usual = dict.fromkeys(("optim.epochs", "optim.batch_size", "optim.learning_rate"))
+    usual |= {"optim.preset": "auto", "model.train": "probe", "model.probe.strengths": 3, "model.probe.folds": 3}
 
     def make(**overrides):
-        return recipe_for(**{**nothing, "optim.preset": "auto", "model.train": "probe", **overrides})
+        return recipe_for(**{**usual, **overrides})
 
     return make
 
@@ -117,44 +120,33 @@ def test_a_second_run_encodes_nothing_and_saves_the_same_bits(probe_for, encoded
     assert second.read_record()["images_per_second"] is None
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [{"run.seed": 7}, {"model.probe.strengths": 3}, {"model.probe.folds": 2}, {"loss.class_weights": "balanced"}],
-)
-def test_another_head_costs_no_forward_pass(probe_for, encoded, overrides):
+def test_another_head_costs_no_forward_pass(probe_for, encoded):
     train(probe_for())
-    train(probe_for(**overrides))
+    for overrides in ({"run.seed": 7}, {"model.probe.folds": 2}, {"loss.class_weights": "balanced"}):
+        train(probe_for(**overrides))
     assert encoded == [18, 6]
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        {"model.preprocessing": {"resize_px": 40, "crop_px": 32}},
-        {"data.split.seed": 1},
-        {"model.checkpoint": "other"},
-        {"run.precision": "bf16", "evaluate.precision": "bf16"},
-    ],
-)
-def test_what_features_depend_on_has_them_computed_anew(probe_for, encoded, overrides, tiny_vit, tmp_path):
-    if "model.checkpoint" in overrides:
-        other = open_saved(tiny_vit)
-        with torch.no_grad():
-            other.model.vit.layernorm.bias.add_(0.5)
-        from finetune.model import save_model
-
-        save_model(other.model, other.pixels, tmp_path / "other")
-        overrides = {"model.checkpoint": str(tmp_path / "other")}
+def test_what_features_depend_on_has_them_computed_anew(probe_for, encoded, tiny_vit, tmp_path):
+    other = open_saved(tiny_vit)
+    with torch.no_grad():
+        other.model.vit.layernorm.bias.add_(0.5)
+    save_model(other.model, other.pixels, tmp_path / "other")
     train(probe_for())
-    train(probe_for(**overrides))
-    assert encoded == [18, 6, 18, 6]
+    for times, overrides in enumerate(
+        [
+            {"model.preprocessing": {"resize_px": 40, "crop_px": 32}},
+            {"data.split.seed": 1},
+            {"model.checkpoint": str(tmp_path / "other")},
+            {"run.precision": "bf16", "evaluate.precision": "bf16"},
+        ],
+        start=2,
+    ):
+        train(probe_for(**overrides))
+        assert encoded == [18, 6] * times
 
 
 def test_an_image_that_has_changed_is_encoded_anew(probe_for, encoded, image_folder, tmp_path):
-    import shutil
-
-    from PIL import Image
-
     root = tmp_path / "images"
     shutil.copytree(image_folder, root)
     overrides = {"data.root": str(root), "data.split.validation": 0.0}
@@ -165,14 +157,13 @@ def test_an_image_that_has_changed_is_encoded_anew(probe_for, encoded, image_fol
 
 
 def test_more_folds_and_strengths_are_what_the_record_shows(probe_for):
-    five, three = (
-        train(probe_for(**{"model.probe.strengths": strengths})).read_record()["probe"]["heads"]["classifier"]
-        for strengths in (1, 3)
-    )
-    assert (five["C"], five["log_losses"]) == (1.0, {})
-    assert set(three["log_losses"]) <= {"0.0001", "1", "1e+04"}
-    two = train(probe_for(**{"model.probe.strengths": 3, "model.probe.folds": 2})).read_record()["probe"]["heads"]
-    assert two["classifier"]["log_losses"] != three["log_losses"]
+    def record(**overrides):
+        return train(probe_for(**overrides)).read_record()["probe"]["heads"]["classifier"]
+
+    one, three = record(**{"model.probe.strengths": 1}), record(**{"model.probe.strengths": 3})
+    assert (one["C"], one["log_losses"]) == (1.0, {})
+    assert list(three["log_losses"]) == ["0.0001", "1", "1e+04"]
+    assert record(**{"model.probe.folds": 2})["log_losses"] != three["log_losses"]
 
 
 def test_a_multilabel_probe_leaves_unknown_labels_out(probe_for, image_table, tmp_path):
@@ -194,8 +185,6 @@ def test_a_multilabel_probe_leaves_unknown_labels_out(probe_for, image_table, tm
 
 
 def test_both_heads_of_a_distilled_model_are_fitted_on_their_own_features(probe_for, tiny_distilled, tmp_path):
-    from finetune.model import save_model
-
     varied = open_saved(tiny_distilled)
     torch.manual_seed(1)
     torch.nn.init.normal_(varied.model.deit.embeddings.distillation_token)
@@ -214,8 +203,6 @@ def test_both_heads_of_a_distilled_model_are_fitted_on_their_own_features(probe_
 
 
 def test_one_class_is_always_predicted(probe_for, image_folder, tmp_path):
-    import shutil
-
     shutil.copytree(image_folder / "circle", tmp_path / "one" / "circle")
     run = train(probe_for(**{"data.root": str(tmp_path / "one")}))
     assert run.read_metrics()["validation"]["accuracy"] == 1.0
