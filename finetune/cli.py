@@ -27,6 +27,7 @@ verbs:
   crossval RECIPE    train once per fold of the data: mean, interval, out-of-fold predictions
   find-lr RECIPE     try rising learning rates for some steps and suggest one
   sweep RECIPE       try other values of what the recipe's search.space names
+  features RECIPE    write what the checkpoint makes of each image, as vectors
   schema             print the recipe's JSON schema, for editors
 
 example:
@@ -204,6 +205,13 @@ def _sweep_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--storage", metavar="URL", help="database that several machines share; default: a SQLite file")
 
 
+def _features_options(verb: argparse.ArgumentParser) -> None:
+    _recipe_options(verb)
+    out = Path("features.parquet")
+    verb.add_argument("--out", metavar="FILE", type=Path, default=out, help=f".parquet or .npz; default: {out}")
+    verb.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1 up")
@@ -340,6 +348,16 @@ def _sweep(options: argparse.Namespace) -> int:
     return OK
 
 
+def _features(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.training.features_file import write_features
+
+    said = write_features(recipe, options.out, fallback=not options.no_fallback, overwrite=options.overwrite)
+    if os.environ.get("RANK", "0") == "0":
+        print(said)
+    return OK
+
+
 def _speaks_utf8() -> bool:
     return sys.stdout.encoding.lower().replace("-", "") == "utf8"
 
@@ -366,5 +384,6 @@ VERBS = {
     "crossval": (_crossval, _crossval_options, "Train once per fold of the data and say what the folds say together."),
     "find-lr": (_find_lr, _find_lr_options, "Try rising learning rates for some steps and suggest one."),
     "sweep": (_sweep, _sweep_options, "Try other values of what search.space names, and write the best recipe."),
+    "features": (_features, _features_options, "Write the features of every image that a recipe names."),
     "schema": (_schema, _no_options, "Print the recipe's JSON schema."),
 }

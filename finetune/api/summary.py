@@ -27,7 +27,20 @@ def _effort(record: dict[str, object]) -> str:
     assert isinstance(seconds, dict)
     assert isinstance(hardware, dict)
     assert isinstance(best, dict)
+    if "probe" in record:
+        return _probe_effort(record, seconds, hardware)
     return (
         f"saved: the weights of step {best['step']}; trained in {seconds['training']:.0f} s on {hardware['device']} "
         f"({hardware['precision']}, {record['images_per_second']:.0f} images/s)"
+    )
+
+
+def _probe_effort(record: dict[str, object], seconds: dict[str, float], hardware: dict[str, object]) -> str:
+    probe = record["probe"]
+    assert isinstance(probe, dict)
+    found = "found in the cache" if probe["cached"] else f"computed in {seconds['encoding']:.1f} s"
+    heads = ", ".join(f"{name} with C {head['C']:.4g}" for name, head in probe["heads"].items())
+    return (
+        f"saved: {heads}, fitted in {seconds['training']:.1f} s; features {found} on {hardware['device']} "
+        f"({probe['precision']})"
     )

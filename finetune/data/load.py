@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import datasets
@@ -31,6 +31,7 @@ class Splits:
         findings: What was found; ``check`` prints it.
         dropped: Images that were left out.
         source: Where the data came from, for the run's record.
+        contents: By split, a digest of each image's bytes.
     """
 
     datasets: datasets.DatasetDict
@@ -38,6 +39,7 @@ class Splits:
     findings: Findings
     dropped: list[BadImage]
     source: dict[str, Any]
+    contents: dict[str, list[bytes]] = field(default_factory=dict)
 
 
 def load_splits(recipe: Recipe) -> Splits:
@@ -57,7 +59,10 @@ def load_splits(recipe: Recipe) -> Splits:
         "fingerprint": fingerprint(survey.rows, survey.assigned, survey.verified.contents),
         "counts": {name: len(table) for name, table in tables.items()},
     }
-    return Splits(datasets.DatasetDict(tables), survey.labels, survey.findings, survey.dropped, record)
+    contents: dict[str, list[bytes]] = {name: [] for name in tables}
+    for name, content in zip(survey.assigned, survey.verified.contents, strict=True):
+        contents[name].append(content)
+    return Splits(datasets.DatasetDict(tables), survey.labels, survey.findings, survey.dropped, record, contents)
 
 
 def check_data(recipe: Recipe) -> Findings:

@@ -1,6 +1,7 @@
 """Images and a model to logits, probabilities and decisions: the same way for evaluation, prediction and serving."""
 
 from finetune.predict.ensemble import Ensemble, open_ensemble
+from finetune.predict.features import encode, logits_of
 from finetune.predict.predictions import Prediction, prediction_rows
 from finetune.predict.predictor import Predictor
 from finetune.predict.scoring import Images, Precision, score, whole_batches
@@ -15,6 +16,8 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Sources",
+    "encode",
+    "logits_of",
     "open_ensemble",
     "prediction_rows",
     "score",

@@ -28,6 +28,11 @@ class Hardware:
         """Whether this process is the one that writes and prints."""
         return self.rank == 0
 
+    @property
+    def scoring_precision(self) -> Literal["fp32", "bf16"]:
+        """Arithmetic of forward passes beside training: evaluations between epochs, features."""
+        return "bf16" if self.precision == "bf16" else "fp32"
+
     def attention(self, wanted: str) -> Literal["eager", "sdpa"]:
         """The attention implementation for ``model.attention``.
 

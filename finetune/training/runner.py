@@ -47,6 +47,7 @@ from finetune.training.memory import fit_in_memory
 from finetune.training.objective import LearnFromTeacher, LearnLabels, Objective
 from finetune.training.parameter_groups import rate_factors
 from finetune.training.presets import Settings, choose_settings
+from finetune.training.probe import fit_probe, probe_logits
 from finetune.training.processes import from_main, join_processes, main_first, wait_for_all
 from finetune.training.progress import ShowProgress
 from finetune.training.record import Phases, describe_model, describe_start
@@ -97,6 +98,8 @@ def train(
     work = Work(plan, folder, hardware, splits, settings, task, console, phases, tuple(listeners))
     with left_in_order(folder, hardware):
         work.note_start()
+        if plan.recipe.model.train == "probe":
+            return work.finish(fit_probe(work))
         loaded = fit_in_memory(plan.recipe, settings.batch_size, hardware.processes, work.fit, console.print)
         return work.finish(loaded)
 
@@ -308,7 +311,7 @@ class Work:
     @property
     def evaluation_precision(self) -> Precision:
         """Arithmetic of evaluations during training; the final ones have ``evaluate.precision``."""
-        return "bf16" if self.hardware.precision == "bf16" else "fp32"
+        return self.hardware.scoring_precision
 
     def measure(self, loaded: LoadedModel, device: torch.device) -> Any:
         """A function that gives the validation metrics of a model as it is."""
@@ -332,10 +335,14 @@ class Work:
         flip: bool = False,
     ) -> np.ndarray:
         """Logits of a split by all processes."""
-        size = self.recipe.evaluate.batch_size or (16 if device.type == "cpu" else 64)
+        size = self.images_per_pass(device)
         return score_together(
             model, images, pixels, self.hardware, batch_size=size, device=device, precision=precision, flip=flip
         )
+
+    def images_per_pass(self, device: torch.device) -> int:
+        """Images per forward pass where nothing is learnt."""
+        return self.recipe.evaluate.batch_size or (16 if device.type == "cpu" else 64)
 
     def metrics(self, logits: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
         """All metrics of a split."""
@@ -357,15 +364,17 @@ class Work:
             saved = open_saved(self.folder.model)
             saved.model.to(device)  # type: ignore[arg-type]
             held_out = {name: split for name, split in self.splits.datasets.items() if name != "train"}
-            logits = {name: self._final_logits(saved, split, device) for name, split in held_out.items()}
+            logits = {name: self._final_logits(saved, name, device) for name in held_out}
         if self.hardware.is_main:
             self._write_results(held_out, logits)
         self.note({"status": "finished", "seconds": self.phases.seconds})
         wait_for_all()
         return self.folder
 
-    def _final_logits(self, saved: LoadedModel, split: Any, device: torch.device) -> np.ndarray:
-        images = DecodedImages(split, self.recipe.data.keep_decoded_mb)
+    def _final_logits(self, saved: LoadedModel, split: str, device: torch.device) -> np.ndarray:
+        if self.recipe.model.train == "probe" and not self.recipe.evaluate.flip:
+            return probe_logits(self, saved, split)  # costs no forward pass where the features are known
+        images = DecodedImages(self.splits.datasets[split], self.recipe.data.keep_decoded_mb)
         evaluate = self.recipe.evaluate
         return self.score(saved.model, images, saved.pixels, device, evaluate.precision, evaluate.flip)
 

@@ -98,6 +98,40 @@ TABLE = {"kind": "csv", "root": "photos"}
             {"loss.class_weights": "effective_number", "data.sampling": "balanced"},
             "loss.class_weights: found effective_number, but data.sampling is balanced: .*; write one of the two",
         ),
+        *(
+            ({"model.train": "probe", **overrides}, fault)
+            for overrides, fault in (
+                ({"optim.epochs": 3}, "optim.epochs: found 3, but with model.train probe a solver .*; write null here"),
+                ({"optim.learning_rate": 0.1}, "optim.learning_rate: found 0.1, .*; write null here, or train: head"),
+                ({"augment.preset": "deit"}, 'augment.preset: found "deit", .*; write "light" here'),
+                (
+                    {"augment.mixup_alpha": 0.8},
+                    "augment.mixup_alpha: found 0.8, .* unvaried images, and takes no steps",
+                ),
+                ({"loss.label_smoothing": 0.1}, "loss.label_smoothing: found 0.1, .*; write 0.0 here"),
+                ({"model.drop_path": 0.1}, "model.drop_path: found 0.1, .*; write 0.0 here"),
+                ({"evaluate.patience": 2}, "evaluate.patience: found 2, .*; write null here"),
+                (
+                    {"optim.ema_decay": 0.9},
+                    "optim.ema_decay: found 0.9, but a probe takes no steps .*; write null here",
+                ),
+                ({"model.head": "keep"}, "model.head: found keep, but with model.train probe a solver fits the head"),
+                ({"distill": {"teacher": "x"}}, "distill: a probe is fitted on the labels alone; write distill: null"),
+                ({"loss.kind": "focal"}, "loss.kind: found focal, but with model.train probe it is cross_entropy"),
+                (
+                    {"loss.class_weights": "effective_number"},
+                    "loss.class_weights: found effective_number, but model.train probe knows .* balanced or given",
+                ),
+                (
+                    {"task": "multilabel", "data": TABLE, "loss.class_weights": "balanced"},
+                    'loss.class_weights: found "balanced", but .* each class is fitted by itself; write pos_weight',
+                ),
+                (
+                    {"data.sampling": "balanced"},
+                    "data.sampling: found balanced, but .*; write shuffled, and loss.class_weights: balanced",
+                ),
+            )
+        ),
     ],
 )
 def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
@@ -134,6 +168,8 @@ def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
         {"loss.class_weights": {"cat": 2}, "data.sampling": "balanced"},
         {"loss.class_weights": "balanced", "data.sampling": "shuffled"},
         {"data.sampling": "balanced"},
+        {"model.train": "probe", "augment.preset": "none", "loss.class_weights": {"can": 2.0}},
+        {"model.train": "probe", "run.max_minutes": 5.0, "evaluate.every": "never", "data.keep_decoded_mb": 0},
     ],
 )
 def test_what_does_not_contradict_itself_is_accepted(smallest, overrides: dict[str, Any]):
