@@ -22,7 +22,7 @@ from finetune.training.processes import from_main, main_first
 from finetune.training.record import describe_model
 
 if TYPE_CHECKING:
-    from finetune.training.runner import Work
+    from finetune.training.work import Work
 
 
 def fit_probe(work: Work) -> LoadedModel:
@@ -31,7 +31,7 @@ def fit_probe(work: Work) -> LoadedModel:
     They encode together, and the main one fits. There is nothing to resume: a run that was killed finds the features
     in the cache and fits again.
     """
-    recipe, attention = work.recipe, work.hardware.attention(work.recipe.model.attention)
+    recipe, attention = work.recipe, work.attention
     with work.phases("model"), main_first():
         loaded = load_with_new_head(recipe, work.splits.labels, work.task)
     set_attention(loaded.model, attention)

@@ -22,15 +22,16 @@ from rich.console import Console
 from transformers import TrainerCallback
 
 from finetune.data import load_splits
-from finetune.model import choose_task, load_with_new_head, save_model, set_attention, set_trainable
+from finetune.model import choose_task, save_model
 from finetune.pixels import PixelPipeline
 from finetune.recipe import Recipe, load_recipe
+from finetune.training.assembly import build_trainer, load
 from finetune.training.hardware import choose_hardware
 from finetune.training.presets import choose_settings
 from finetune.training.processes import join_processes
 from finetune.training.record import Phases
 from finetune.training.resuming import open_folder, plan_run
-from finetune.training.runner import Work
+from finetune.training.work import Work
 
 SHAPES = {"tiny": (192, 3, 768), "base": (768, 12, 3072)}
 AIMS = {("light", "auto"): 0.95, ("deit", "auto"): 0.90, ("light", 0): 0.90, ("deit", 0): 0.84}
@@ -90,10 +91,7 @@ def speed(recipe: Recipe, random: bool) -> float:
     folder, quiet = open_folder(plan, overwrite=True), Console(quiet=True)
     join_processes(hardware)
     work = Work(plan, folder, hardware, splits, settings, choose_task(recipe), quiet, Phases())
-    loaded = load_with_new_head(recipe, splits.labels, work.task)
-    set_attention(loaded.model, hardware.attention("auto"))
-    set_trainable(loaded.model, recipe.model)
-    trainer = work.build_trainer(loaded, 1, [])
+    trainer = build_trainer(work, load(work), 1, [])
     warm_up(trainer)
     if random:
         one_batch(trainer, settings.batch_size)

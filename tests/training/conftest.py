@@ -52,7 +52,7 @@ def work_for() -> Iterator[Callable[..., Any]]:
     from finetune.training.presets import choose_settings
     from finetune.training.record import Phases
     from finetune.training.resuming import open_folder, plan_run
-    from finetune.training.runner import Work
+    from finetune.training.work import Work
 
     folders = []
 
@@ -74,10 +74,12 @@ def work_for() -> Iterator[Callable[..., Any]]:
 def trainer_for(work_for: Callable[..., Any]) -> Callable[..., Any]:
     """``trainer_for(recipe, callback …)``: the run's Trainer."""
 
+    from finetune.training.assembly import build_trainer, load
+
     def make(recipe: Any, *callbacks: TrainerCallback) -> Any:
         work = work_for(recipe)
-        loaded = work.load()
-        return work.build_trainer(loaded, recipe.optim.accumulation_steps, list(callbacks))
+        loaded = load(work)
+        return build_trainer(work, loaded, recipe.optim.accumulation_steps, list(callbacks))
 
     return make
 

@@ -13,6 +13,8 @@ from transformers import TrainerCallback
 from finetune.model import load_with_new_head
 from finetune.recipe import load_recipe
 from finetune.training import runner, train
+from finetune.training.runner import note_start
+from finetune.training.work import Work
 
 
 class FirstGradients(TrainerCallback):
@@ -26,20 +28,15 @@ class FirstGradients(TrainerCallback):
             torch.save({name.removeprefix("module."): tensor for name, tensor in gradients.items()}, self.file)
 
 
-class Measured(runner.Work):
-    """A run that keeps its first gradients and scores the checkpoint before it trains."""
-
-    def callbacks(self) -> list[Any]:
-        return [*super().callbacks(), FirstGradients(self.folder.path.parent / "gradients.pt")]
-
-    def note_start(self) -> None:
-        super().note_start()
-        loaded = load_with_new_head(self.recipe, self.splits.labels, self.task)
-        metrics = self.measure(loaded, torch.device("cpu"))(loaded.model)
-        if self.hardware.is_main:
-            (self.folder.path.parent / "same_weights.json").write_text(json.dumps(metrics))
+def score_first(work: Work) -> None:
+    """Score the checkpoint before it trains."""
+    note_start(work)
+    loaded = load_with_new_head(work.recipe, work.splits.labels, work.task)
+    metrics = work.measure(loaded, torch.device("cpu"))(loaded.model)
+    if work.hardware.is_main:
+        (work.folder.path.parent / "same_weights.json").write_text(json.dumps(metrics))
 
 
 if __name__ == "__main__":
-    runner.Work = Measured  # type: ignore[misc]
+    runner.note_start = score_first
     train(load_recipe(sys.argv[1]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
@@ -15,29 +16,26 @@ from accelerate.utils import DistributedType
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
-from finetune.recipe import load_recipe
-from finetune.training import Interrupted, runner, train
+from finetune.recipe import Recipe, load_recipe
+from finetune.run_folder import RunFolder
+from finetune.training import Interrupted, train
 
 
 class Watch(TrainerCallback):
     """Writes down which share of the weights this process holds; may ask to stop during step 5."""
 
-    def __init__(self, work: Any) -> None:
-        self.work, self.stops = work, work.folder.path.name == "interrupted" and not work.plan.interrupted
+    def __init__(self, recipe: Recipe, stops: bool = False) -> None:
+        self.folder, self.stops = RunFolder(Path(recipe.run.root) / str(recipe.run.name)), stops
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         weights = list(kwargs["model"].parameters())
         held = sum((w.to_local() if isinstance(w, DTensor) else w).numel() for w in weights)
-        self.work.note({"share": held / sum(w.numel() for w in weights)})
+        if state.is_world_process_zero:
+            self.folder.update_record({"share": held / sum(w.numel() for w in weights)})
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.stops and state.global_step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
-
-
-class Watched(runner.Work):
-    def callbacks(self) -> list[Any]:
-        return [Watch(self), *super().callbacks()]
 
 
 def shard() -> None:
@@ -55,12 +53,13 @@ def shard() -> None:
 
 
 if __name__ == "__main__":
-    runner.Work = Watched  # type: ignore[misc]
-    train(load_recipe(sys.argv[1], {"run.name": "whole"}))
+    whole, sharded, interrupted = (
+        load_recipe(sys.argv[1], {"run.name": name}) for name in ("whole", "sharded", "interrupted")
+    )
+    train(whole, listeners=[Watch(whole)])
     shard()
-    train(load_recipe(sys.argv[1], {"run.name": "sharded"}))
-    interrupted = load_recipe(sys.argv[1], {"run.name": "interrupted"})
+    train(sharded, listeners=[Watch(sharded)])
     try:
-        train(interrupted)
+        train(interrupted, listeners=[Watch(interrupted, stops=True)])
     except Interrupted:
-        train(interrupted, resume=True)
+        train(interrupted, resume=True, listeners=[Watch(interrupted)])

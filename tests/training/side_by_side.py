@@ -17,14 +17,16 @@ from finetune.data.decoded import DecodedImages
 from finetune.model import LoadedModel, load_with_new_head
 from finetune.recipe import load_recipe
 from finetune.training import runner, train
+from finetune.training.assembly import build_trainer
+from finetune.training.work import Work
 
 Weights = dict[str, torch.Tensor]
 
 
-class SideBySide(runner.Work):
+class SideBySide(Work):
     """A run that lets each Trainer make one step instead of training, and writes down what came out."""
 
-    def fit(self, accumulation_steps: int) -> LoadedModel:
+    def compare(self) -> LoadedModel:
         loaded = load_with_new_head(self.recipe, self.splits.labels, self.task)
         found = {
             "evaluation_loss": {"true": self.true_loss(loaded)},
@@ -42,7 +44,7 @@ class SideBySide(runner.Work):
 
     def our_trainer(self, loaded: LoadedModel) -> Trainer:
         copied = dataclasses.replace(loaded, model=copy.deepcopy(loaded.model))
-        trainer: Any = self.build_trainer(copied, accumulation_steps=1, callbacks=[])
+        trainer: Any = build_trainer(self, copied, accumulation_steps=1, callbacks=[])
         trainer.loader.dataset.crop = lambda image, rng: loaded.pixels.to_uint8(image)  # as stock gets them: not varied
         return trainer
 
@@ -104,6 +106,6 @@ def apart(weights: Weights) -> float:
 
 
 if __name__ == "__main__":
-    runner.Work = SideBySide  # type: ignore[misc]
+    runner.fit = lambda work, steps: SideBySide(**vars(work)).compare()  # type: ignore[assignment]
     for recipe in sys.argv[1:]:
         train(load_recipe(recipe))

@@ -7,6 +7,7 @@ import pytest
 from finetune.training.arguments import training_arguments
 from finetune.training.hardware import Hardware
 from finetune.training.presets import choose_settings
+from finetune.training.runner import fit
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_a_frozen_encoder_stays_as_it_was(recipe_for, trainer_for, work_for):
 
     recipe = recipe_for(**{"model.train": "head"})
     work = work_for(recipe)
-    after = work.fit(1).model.state_dict()
+    after = fit(work, 1).model.state_dict()
     before = AutoModelForImageClassification.from_pretrained(recipe.model.checkpoint).state_dict()
     changed = {name for name in after if after[name].shape != before[name].shape}
     changed |= {name for name in after.keys() - changed if not torch.equal(after[name], before[name])}

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
 from finetune.errors import HardwareError
 from finetune.training.memory import fit_in_memory
+from finetune.training.runner import fit
 
 
 def short_of_memory_above(images: int, tried: list[int], batch: int = 16):
@@ -59,7 +62,7 @@ def test_a_batch_worked_through_in_pieces_gives_the_same_model(recipe_for, work_
 
         monkeypatch.setattr(ClassifierTrainer, "compute_loss", limited)
         work = work_for(recipe_for(**{"optim.find_batch_size": True, "optim.optimizer": "sgd", "optim.max_steps": 3}))
-        loaded = fit_in_memory(work.recipe, 8, 1, work.fit, lambda line: None)
+        loaded = fit_in_memory(work.recipe, 8, 1, partial(fit, work), lambda line: None)
         monkeypatch.setattr(ClassifierTrainer, "compute_loss", whole)
         return loaded.model.state_dict()
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from finetune.errors import CheckpointError
+from finetune.training.assembly import layer_decay, load
 from finetune.training.parameter_groups import rate_factors
 
 
@@ -82,13 +83,13 @@ def test_a_resumed_run_ends_at_the_same_bits(recipe_for, twice):
 
 def test_a_decay_that_the_preset_chose_is_dropped_where_there_are_no_blocks(monkeypatch, recipe_for, work_for):
     work = work_for(recipe_for(**{"optim.preset": "auto"}))
-    assert work.layer_decay(work.load().model) == 0.75
-    assert work.layer_decay(torch.nn.Linear(2, 2)) == 1.0
+    assert layer_decay(work, load(work).model) == 0.75
+    assert layer_decay(work, torch.nn.Linear(2, 2)) == 1.0
 
 
 def test_a_decay_that_the_recipe_asks_for_needs_blocks(recipe_for, work_for):
     work = work_for(recipe_for(**{"optim.layer_decay": 0.5}))
-    assert work.layer_decay(torch.nn.Linear(2, 2)) == 0.5
+    assert layer_decay(work, torch.nn.Linear(2, 2)) == 0.5
     from transformers import PvtConfig, PvtForImageClassification
 
     pvt = PvtForImageClassification(PvtConfig(hidden_sizes=[8] * 4, depths=[1] * 4, num_attention_heads=[1] * 4))
