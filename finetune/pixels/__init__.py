@@ -1,7 +1,6 @@
 """Decoded images to model input: the one evaluation pipeline, and the random crops of training."""
 
-from finetune.pixels.augmentation import Augmentation, choose_augmentation
 from finetune.pixels.pipeline import PixelPipeline
 from finetune.pixels.training_crop import TrainingCrop
 
-__all__ = ["Augmentation", "PixelPipeline", "TrainingCrop", "choose_augmentation"]
+__all__ = ["PixelPipeline", "TrainingCrop"]

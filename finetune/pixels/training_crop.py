@@ -11,7 +11,7 @@ from PIL import Image
 from finetune.pixels.pipeline import FILTERS, PixelPipeline, channels_first
 
 if TYPE_CHECKING:
-    from finetune.pixels.augmentation import Augmentation
+    from finetune.recipe.augmentation import Augmentation
 
 TRIES = 10
 # Large crops are first averaged to at least this many times the target: a third of the time for 64 px out of a

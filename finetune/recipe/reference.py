@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from finetune.recipe.augmentation import presets_table as augment_presets
 from finetune.recipe.dump import flow
 from finetune.recipe.elsewhere import AZURE, TRAINING_ARGUMENTS, Place
 from finetune.recipe.keys import alternatives, annotation_of, bare, data_sections, is_section
 from finetune.recipe.sections import Recipe, Section
+from finetune.recipe.settings import presets_table as optim_presets
 from finetune.recipe.words import expectation
 
 INTRODUCTION = """\
@@ -88,6 +90,15 @@ Every parameter of `transformers_image_classification_finetune`, and of the pipe
 """
 
 
+PRESETS = {
+    "augment": ("What a preset says:\n", augment_presets()),
+    "optim": (
+        "What a preset says; a run's `record.json` has what was chosen under `derived.optim`:\n",
+        optim_presets(),
+    ),
+}
+
+
 def reference() -> str:
     """The whole text of ``recipes/README.md``."""
     return "\n".join(_blocks())
@@ -112,6 +123,7 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
         (section,) = _inner_sections(field)
         yield f"{field.description}\n"
         yield from _table(section.model_fields)
+        yield from PRESETS.get(name, ())
     elif name == "offline":
         yield OVERRIDES
     else:

@@ -10,8 +10,8 @@ from transformers import TrainingArguments
 
 from finetune.metrics import default_best_metric, higher_is_better
 from finetune.recipe import Recipe
+from finetune.recipe.settings import Settings
 from finetune.training.hardware import Hardware
-from finetune.training.presets import Settings
 
 OPTIMIZERS = {"adamw": "adamw_torch_fused", "sgd": "sgd", "adafactor": "adafactor"}
 

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
+from threadpoolctl import threadpool_limits
 
 from finetune.errors import TrainingError
 from finetune.model.head import ONE_CLASS_BIAS
@@ -22,6 +23,7 @@ WEAKEST = 4  # strengths of C, the inverse of regularisation, lie from 10^-4 to 
 ROUGHLY, CLOSELY = 1e-4, 1e-6  # largest gradient at which the solver stops: while C is chosen, and in the end
 MOST_ITERATIONS = 5000
 PATIENCE = 2
+WORTH_THREADS = 10**8  # images x width x classes; below, threads that wait for one another cost far more than they give
 _ROWS = 65_536  # features that are read from the disk at a time
 
 Weighting = str | dict[int, float] | None
@@ -111,10 +113,23 @@ def fit_head(
         return LinearHead(zeros, np.full(1, ONE_CLASS_BIAS, dtype=np.float32), 1.0, {}, True)
     scaler = _scaler(features, centred=with_bias)
     x = _standardised(features, scaler)
+    with threadpool_limits(1 if x.size * classes < WORTH_THREADS else None):
+        return _fitted(x, scaler, targets, classes, search, weightings, with_bias)
+
+
+def _fitted(
+    x: np.ndarray,
+    scaler: StandardScaler,
+    targets: np.ndarray,
+    classes: int,
+    search: Search,
+    weightings: Sequence[Weighting],
+    with_bias: bool,
+) -> LinearHead:
     problems = list(_problems(targets, classes, weightings))
     log_losses = _cross_validated([problem for _, problem in problems], x, search, with_bias)
     strength = min(log_losses, key=lambda c: (log_losses[c], c)) if log_losses else 1.0
-    weight, bias = np.zeros((classes, features.shape[1])), constant_biases(targets, classes)
+    weight, bias = np.zeros((classes, x.shape[1])), constant_biases(targets, classes)
     converged = True
     for places, problem in problems:
         model = _solver(with_bias, CLOSELY).set_params(C=strength)

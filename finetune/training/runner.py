@@ -19,13 +19,13 @@ from finetune.model import (
 from finetune.model.lora import check_peft
 from finetune.pixels.augmentation.mixing import check_labels_can_mix
 from finetune.recipe import Recipe
+from finetune.recipe.settings import choose_settings
 from finetune.run_folder import RunFolder
 from finetune.training.arguments import best_metric
 from finetune.training.assembly import build_trainer, load
 from finetune.training.checkpoints import last_complete
 from finetune.training.hardware import Hardware, choose_hardware
 from finetune.training.memory import fit_in_memory
-from finetune.training.presets import choose_settings
 from finetune.training.probe import fit_probe
 from finetune.training.processes import from_main, join_processes, main_first
 from finetune.training.progress import ShowProgress

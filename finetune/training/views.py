@@ -10,10 +10,11 @@ from PIL import Image
 
 from finetune.data import Splits, targets
 from finetune.data.decoded import DecodedImages
-from finetune.pixels import PixelPipeline, TrainingCrop, choose_augmentation
+from finetune.pixels import PixelPipeline, TrainingCrop
 from finetune.pixels.augmentation.device import DeviceAugmentation
 from finetune.pixels.augmentation.mixing import check_labels_can_mix, soft_targets
 from finetune.recipe import Recipe
+from finetune.recipe.augmentation import choose_augmentation
 from finetune.training.batches import Draw, TrainingImages
 
 

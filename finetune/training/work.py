@@ -17,13 +17,13 @@ from finetune.model import (
     LoadedModel,
     Task,
 )
-from finetune.pixels import Augmentation, choose_augmentation
 from finetune.predict import Precision
 from finetune.predict.scoring import Pixels
 from finetune.recipe import Recipe
+from finetune.recipe.augmentation import Augmentation, choose_augmentation
+from finetune.recipe.settings import Settings
 from finetune.run_folder import RunFolder
 from finetune.training.hardware import Hardware
-from finetune.training.presets import Settings
 from finetune.training.record import Phases
 from finetune.training.resuming import Plan
 from finetune.training.scoring import score_together

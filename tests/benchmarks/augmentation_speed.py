@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from finetune.pixels import PixelPipeline
-from finetune.pixels.augmentation import PRESETS, colour, erasing, filters, mixing, rand_augment
+from finetune.pixels.augmentation import colour, erasing, filters, mixing, rand_augment
 from finetune.pixels.augmentation.device import DeviceAugmentation
 from finetune.pixels.augmentation.draws import draw_numbers
+from finetune.recipe.augmentation import PRESETS
 
 IMAGES, SIDE, BATCHES = 16, 224, 20
 PIXELS = PixelPipeline("shortest_edge", 256, SIDE, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -25,9 +25,9 @@ from finetune.data import load_splits
 from finetune.model import choose_task, save_model
 from finetune.pixels import PixelPipeline
 from finetune.recipe import Recipe, load_recipe
+from finetune.recipe.settings import choose_settings
 from finetune.training.assembly import build_trainer, load
 from finetune.training.hardware import choose_hardware
-from finetune.training.presets import choose_settings
 from finetune.training.processes import join_processes
 from finetune.training.record import Phases
 from finetune.training.resuming import open_folder, plan_run

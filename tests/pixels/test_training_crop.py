@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finetune.pixels import Augmentation, TrainingCrop
-from finetune.pixels.augmentation import PRESETS
+from finetune.pixels import TrainingCrop
 from finetune.pixels.training_crop import TRIES, crop_box
+from finetune.recipe.augmentation import PRESETS, Augmentation
 
 
 def generator(*words: int) -> np.random.Generator:

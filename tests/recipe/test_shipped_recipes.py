@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from finetune.pixels import choose_augmentation
 from finetune.recipe import load_recipe, offline_recipe
+from finetune.recipe.augmentation import choose_augmentation
 
 FOLDER = Path(__file__).parents[2] / "recipes"
 RECIPES = sorted(FOLDER.glob("*.yaml"))

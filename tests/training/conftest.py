@@ -47,9 +47,9 @@ def work_for() -> Iterator[Callable[..., Any]]:
 
     from finetune.data import load_splits, targets
     from finetune.model import choose_task
+    from finetune.recipe.settings import choose_settings
     from finetune.run_folder.claim import release
     from finetune.training.hardware import choose_hardware
-    from finetune.training.presets import choose_settings
     from finetune.training.record import Phases
     from finetune.training.resuming import open_folder, plan_run
     from finetune.training.work import Work

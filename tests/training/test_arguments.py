@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from finetune.recipe.settings import choose_settings
 from finetune.training.arguments import training_arguments
 from finetune.training.hardware import Hardware
-from finetune.training.presets import choose_settings
 from finetune.training.runner import fit
 
 

@@ -68,7 +68,7 @@ def batches_of(workers: int, epoch: int = 0, skip: int = 0, key: str = "pixels")
     from accelerate import skip_first_batches
 
     from finetune.pixels import PixelPipeline, TrainingCrop
-    from finetune.pixels.augmentation import PRESETS
+    from finetune.recipe.augmentation import PRESETS
 
     pixels = PixelPipeline("squash", 16, None, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     images = TrainingImages(TwoPictures(), np.arange(6), TrainingCrop(PRESETS["light"], pixels), seed=11)

@@ -16,8 +16,8 @@ from finetune.pixels.augmentation.three_augment import three_augment
 if TYPE_CHECKING:
     import numpy as np
 
-    from finetune.pixels.augmentation.presets import Augmentation
     from finetune.pixels.pipeline import PixelPipeline
+    from finetune.recipe.augmentation import Augmentation
 
 Batch = dict[str, Any]
 

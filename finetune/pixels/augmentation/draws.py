@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from finetune.pixels.augmentation.presets import Augmentation
+    from finetune.recipe.augmentation import Augmentation
 
 ERASING_TRIES = 10
 _WIDTHS = {"color_jitter": 3, "three_augment": 3, "erasing": 3 + 4 * ERASING_TRIES, "mixing": 1}

@@ -18,7 +18,7 @@ from finetune.errors import DataError
 from finetune.pixels.augmentation.draws import columns_of
 
 if TYPE_CHECKING:
-    from finetune.pixels.augmentation.presets import Augmentation
+    from finetune.recipe.augmentation import Augmentation
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from finetune.pixels.augmentation.draws import columns_of, to_device, to_normal
 from finetune.pixels.augmentation.groups import Part, change_parts
 
 if TYPE_CHECKING:
-    from finetune.pixels.augmentation.presets import Augmentation
+    from finetune.recipe.augmentation import Augmentation
 
 HIGHEST = 10.0
 """Magnitudes reach from 0 to this."""

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from finetune.pixels import Augmentation, PixelPipeline
+from finetune.pixels import PixelPipeline
 from finetune.pixels.augmentation.draws import draw_numbers
+from finetune.recipe.augmentation import Augmentation
 
 SIDE = 32
 

@@ -7,9 +7,8 @@ import dataclasses
 import pytest
 import torch
 
-from finetune.pixels import Augmentation
-from finetune.pixels.augmentation import PRESETS
 from finetune.pixels.augmentation.device import DeviceAugmentation
+from finetune.recipe.augmentation import PRESETS, Augmentation
 
 UNMIXED = {"mixup_alpha": 0.0, "cutmix_alpha": 0.0}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from finetune.pixels import Augmentation
 from finetune.pixels.augmentation.erasing import erase, erased_box
+from finetune.recipe.augmentation import Augmentation
 
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 AREA = (0.02, 1 / 3)

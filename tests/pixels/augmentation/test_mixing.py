@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from finetune.errors import DataError
-from finetune.pixels import Augmentation
 from finetune.pixels.augmentation import mixing
 from finetune.pixels.augmentation.mixing import Mix, check_labels_can_mix, choose_mix, mix_pixels, mix_targets
+from finetune.recipe.augmentation import Augmentation
 
 BOTH = Augmentation(mixup_alpha=0.8, cutmix_alpha=1.0)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from finetune.pixels import Augmentation
 from finetune.pixels.augmentation.draws import columns_of
 from finetune.pixels.augmentation.rand_augment import OPERATIONS, groups_of, rand_augment
+from finetune.recipe.augmentation import Augmentation
 
 FILL = torch.tensor([124.0, 116.0, 104.0])
 ALWAYS = Augmentation(rand_augment_operations=1, rand_augment_probability=1.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from finetune.pixels.augmentation import PRESETS
 from finetune.pixels.augmentation.three_augment import three_augment
+from finetune.recipe.augmentation import PRESETS
 
 
 def kinds(before: torch.Tensor, after: torch.Tensor) -> list[str]:

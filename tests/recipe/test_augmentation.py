@@ -6,8 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from finetune.pixels.augmentation import PRESETS, Augmentation, choose_augmentation
-from finetune.pixels.augmentation.presets import presets_table
+from finetune.recipe.augmentation import PRESETS, Augmentation, choose_augmentation, presets_table
 from finetune.recipe.sections import Augment
 
 OWN = {

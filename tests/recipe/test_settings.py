@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from finetune.errors import RecipeError
-from finetune.training.presets import PRESETS, Settings, choose_settings
+from finetune.recipe.settings import PUBLISHED, Settings, choose_settings, presets_table
 
 
 def chosen(recipe_for, images: int = 500, **overrides) -> Settings:
@@ -35,7 +37,7 @@ def test_a_published_preset_has_the_published_numbers(
     assert (found.optimizer, found.weight_decay) == (optimizer, weight_decay)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", ["auto", *PUBLISHED])
 def test_what_the_recipe_says_wins_over_every_preset(recipe_for, preset):
     own = {"epochs": 2.5, "batch_size": 7, "learning_rate": 3e-3, "optimizer": "rmsprop", "weight_decay": 0.3}
     own |= {"warmup_fraction": 0.2, "layer_decay": 0.5}
@@ -67,3 +69,10 @@ def test_a_batch_that_a_preset_chose_and_that_cannot_be_cut_so_often_is_refused(
         RecipeError, match=r"optim\.accumulation_steps: found 99, but the batch that preset plain chose"
     ):
         chosen(recipe_for, **{"optim.preset": "plain", "optim.accumulation_steps": 99})
+
+
+def test_the_table_has_a_row_for_every_value_and_a_column_for_every_preset():
+    head, _, *rows = presets_table().splitlines()
+    assert head == "| optim. | auto | plain | azure | deit | deit_384 | deit_transfer |"
+    assert [row.split("`")[1] for row in rows] == [field.name for field in dataclasses.fields(Settings)]
+    assert rows[2].endswith("| 5e-5 | 5e-5 | 1e-3 | 5e-6 | 0.01 |")
