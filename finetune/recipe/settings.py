@@ -40,9 +40,9 @@ PUBLISHED = {
     # DeiT's transfer to CIFAR-10: SGD, 0.01 for each 768 images, 5 epochs of warm-up
     "deit_transfer": Settings(1000.0, 768, 0.01, "sgd", weight_decay=1e-4, warmup_fraction=5 / 1000),
 }
-STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 1500, 10, 300
+FEWEST_EPOCHS = 10
 AUTO = {
-    "epochs": f"about {STEPS:,} steps (twice as many from random weights), {FEWEST_EPOCHS} to {MOST_EPOCHS} epochs",
+    "epochs": "about 500 steps, 10 to 50 epochs; from random weights 3,000 steps, 10 to 300 epochs",
     "batch_size": "16 below 2,000 images, 64 below 100,000, else 256",
     "learning_rate": "5e-5 · √(batch / 16); head 1e-3, lora 5e-4; random weights 1e-3 · √(batch / 64)",
     "optimizer": "adamw",
@@ -77,8 +77,8 @@ def _auto(recipe: Recipe, images: int) -> Settings:
     """By what is trained and how much there is: weights that know nothing move faster, and for longer."""
     train, random = recipe.model.train, recipe.model.weights == "random"
     batch = 16 if images < 2_000 else 64 if images < 100_000 else 256
-    steps = 2 * STEPS if random else STEPS
-    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, math.ceil(steps * batch / max(1, images))))
+    steps, most_epochs = (3_000, 300) if random else (500, 50)
+    epochs = min(most_epochs, max(FEWEST_EPOCHS, math.ceil(steps * batch / max(1, images))))
     common: dict[str, Any] = {"epochs": float(epochs), "batch_size": batch, "warmup_fraction": 0.1}
     if train in ("head", "lora"):
         return Settings(**common, learning_rate={"head": 1e-3, "lora": 5e-4}[train])
