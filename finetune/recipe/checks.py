@@ -74,6 +74,14 @@ def _evaluation_steps(every: str, steps: int | None) -> Found:
         yield "evaluate.every_steps", f"found {steps}, but evaluate.every is {every}; write every: steps, or null here"
 
 
+def _evaluation_epochs(every: str, epochs: int | None) -> Found:
+    if every != "epoch" and epochs is not None:
+        yield (
+            "evaluate.every_epochs",
+            f"found {epochs}, but evaluate.every is {every}; write every: epoch, or null here",
+        )
+
+
 def _without_evaluations(every: str, best_metric: str | None, patience: int | None) -> Found:
     for key, value in (("evaluate.best_metric", best_metric), ("evaluate.patience", patience)):
         if every == "never" and value is not None:
@@ -216,6 +224,7 @@ CHECKS: dict[Callable[..., Found], tuple[str, ...]] = {
     _labels_per_image: ("task", "data.kind"),
     _best_metric: ("evaluate.best_metric", "task", "evaluate.top_k"),
     _evaluation_steps: ("evaluate.every", "evaluate.every_steps"),
+    _evaluation_epochs: ("evaluate.every", "evaluate.every_epochs"),
     _without_evaluations: ("evaluate.every", "evaluate.best_metric", "evaluate.patience"),
     _warmup: ("optim.warmup_steps", "optim.warmup_fraction", "optim.max_steps"),
     _pieces: ("optim.accumulation_steps", "optim.batch_size"),

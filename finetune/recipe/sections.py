@@ -414,6 +414,9 @@ class Evaluate(Section):
     """When the validation split is scored during training (and a checkpoint saved)."""
     every_steps: Count | None = None
     """Steps between evaluations, for every: steps."""
+    every_epochs: Count | None = None
+    """Epochs between evaluations, for every: epoch; null: 1, or where an epoch has fewer than 100 steps so many that a
+    run has at most 50 evaluations."""
     batch_size: Count | None = None
     """Images per forward pass and process; by default 16 on a CPU, 64 on a GPU."""
     best_metric: str | None = None

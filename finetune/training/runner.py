@@ -32,7 +32,7 @@ from finetune.training.progress import ShowProgress
 from finetune.training.record import Phases, describe_model, describe_start
 from finetune.training.results import best_step, derived_values, finish
 from finetune.training.resuming import checkpoint_to_resume, open_folder, plan_run, same_data
-from finetune.training.stopping import Interrupted, StopOnSignal, requeue_hint
+from finetune.training.stopping import Interrupted, SomeEpochs, StopOnSignal, requeue_hint
 from finetune.training.tracking import check_trackers
 from finetune.training.trainer import ClassifierTrainer
 from finetune.training.work import Work
@@ -113,7 +113,9 @@ def fit(work: Work, accumulation_steps: int) -> LoadedModel:
     loaded = load(work)
     stop = StopOnSignal()
     progress = ShowProgress(work.task.name, len(work.splits.datasets["train"]), best_metric(work.recipe), work.console)
-    trainer = build_trainer(work, loaded, accumulation_steps, [stop, progress])
+    trainer = build_trainer(
+        work, loaded, accumulation_steps, [stop, SomeEpochs(work.evaluation_epochs, stop), progress]
+    )
     work.note({**describe_model(loaded, work.attention), "derived": derived_values(work, trainer)})
     work.say_preprocessing(loaded)
     run_trainer(work, trainer, stop, progress)

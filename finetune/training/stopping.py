@@ -5,6 +5,7 @@ Each is decided at a step's end and by all processes together, so that none wait
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -18,6 +19,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from finetune.metrics import higher_is_better
 
+MOST_EVALUATIONS, SHORT_EPOCH_STEPS = 50, 100
 EXIT_CODE = 75
 """EX_TEMPFAIL of sysexits.h: try again later, here with --resume."""
 
@@ -71,6 +73,41 @@ class StopOnSignal(TrainerCallback):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+
+class SomeEpochs(TrainerCallback):
+    """Evaluate and save after some epochs instead of all, and after the last.
+
+    An evaluation and a checkpoint of a few hundred images take longer than an epoch of them.
+
+    Args:
+        every: Epochs from one evaluation to the next.
+        stop: What may interrupt training: then a checkpoint, but no evaluation that an uninterrupted run lacks.
+    """
+
+    def __init__(self, every: int, stop: StopOnSignal) -> None:
+        self.every, self.stop = every, stop
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if round(state.epoch or 0.0) % self.every == 0 or state.global_step >= state.max_steps:
+            return
+        if self.stop.stopped:
+            control.should_evaluate = False
+        elif not control.should_training_stop:
+            control.should_evaluate = control.should_save = False
+
+
+def epochs_between_evaluations(epochs: float, steps_per_epoch: int) -> int:
+    """How many short epochs go by between two evaluations; a long one is always followed by its own.
+
+    >>> [epochs_between_evaluations(epochs, steps_per_epoch=7) for epochs in (15, 50, 51, 300)]
+    [1, 1, 2, 6]
+    >>> epochs_between_evaluations(300, steps_per_epoch=1250)
+    1
+    """
+    return max(1, math.ceil(epochs / MOST_EVALUATIONS)) if steps_per_epoch < SHORT_EPOCH_STEPS else 1
 
 
 class StopOnTime(TrainerCallback):

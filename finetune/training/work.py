@@ -27,6 +27,7 @@ from finetune.training.hardware import Hardware
 from finetune.training.record import Phases
 from finetune.training.resuming import Plan
 from finetune.training.scoring import score_together
+from finetune.training.stopping import epochs_between_evaluations
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,14 @@ class Work:
     def attention(self) -> Literal["eager", "sdpa"]:
         """How attention is computed while training."""
         return self.hardware.attention(self.recipe.model.attention)
+
+    @property
+    def evaluation_epochs(self) -> int:
+        """Epochs from one evaluation to the next."""
+        steps_per_epoch = -(-len(self.splits.datasets["train"]) // self.settings.batch_size)
+        max_steps = self.recipe.optim.max_steps
+        epochs = max_steps / steps_per_epoch if max_steps else self.settings.epochs
+        return self.recipe.evaluate.every_epochs or epochs_between_evaluations(epochs, steps_per_epoch)
 
     @property
     def evaluation_precision(self) -> Precision:

@@ -26,6 +26,10 @@ TABLE = {"kind": "csv", "root": "photos"}
             "evaluate.every_steps: found 50, but evaluate.every is epoch; write every: steps",
         ),
         (
+            {"evaluate.every": "steps", "evaluate.every_steps": 5, "evaluate.every_epochs": 2},
+            "evaluate.every_epochs: found 2, but evaluate.every is steps; write every: epoch, or null here",
+        ),
+        (
             {"evaluate.every": "never", "evaluate.patience": 3},
             "evaluate.patience: found 3, but evaluate.every is never, so nothing is compared; write every: epoch",
         ),

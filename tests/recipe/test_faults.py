@@ -137,6 +137,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "distill.weight": (2, "a number from 0 to 1"),
     "evaluate.every": (5, "epoch, steps or never"),
     "evaluate.every_steps": (0, f"{COUNT}, or null"),
+    "evaluate.every_epochs": (0, f"{COUNT}, or null"),
     "evaluate.batch_size": (0, f"{COUNT}, or null"),
     "evaluate.best_metric": (1, "text, or null"),
     "evaluate.patience": (0, f"{COUNT}, or null"),

@@ -6,7 +6,7 @@ import signal
 import pytest
 from transformers import TrainerCallback
 
-from finetune.training.stopping import StopOnSignal, evaluations_without_progress
+from finetune.training.stopping import SomeEpochs, StopOnSignal, evaluations_without_progress
 
 
 class SignalAt(TrainerCallback):
@@ -52,6 +52,36 @@ def test_a_signal_at_an_epochs_last_step_lets_its_evaluation_come_first(recipe_f
     assert trainer.state.global_step == 3
     assert len([entry for entry in trainer.state.log_history if "eval_loss" in entry]) == 1
     assert [path.name for path in (tmp_path / "runs/tiny/checkpoints").iterdir()] == ["checkpoint-3"]
+
+
+def evaluated_steps(trainer):
+    return [entry["step"] for entry in trainer.state.log_history if "eval_loss" in entry]
+
+
+def test_some_epochs_are_evaluated_and_saved_and_the_last_always(recipe_for, trainer_for, tmp_path):
+    overrides = {"optim.batch_size": 6, "optim.epochs": 5, "run.keep_checkpoints": 9}  # 3 steps an epoch
+    trainer = trainer_for(recipe_for(**overrides), SomeEpochs(2, StopOnSignal()))
+    trainer.train()
+    assert evaluated_steps(trainer) == [6, 12, 15]
+    saved = {path.name for path in (tmp_path / "runs/tiny/checkpoints").iterdir()}
+    assert saved == {"checkpoint-6", "checkpoint-12", "checkpoint-15"}
+
+
+def test_a_signal_between_evaluations_saves_and_evaluates_nothing_that_was_not_due(recipe_for, trainer_for, tmp_path):
+    stop = StopOnSignal()
+    overrides = {"optim.batch_size": 6, "optim.epochs": 5}
+    trainer = trainer_for(recipe_for(**overrides), stop, SomeEpochs(2, stop), SignalAt(3))
+    trainer.train()
+    stop.restore()
+    assert evaluated_steps(trainer) == []
+    assert [path.name for path in (tmp_path / "runs/tiny/checkpoints").iterdir()] == ["checkpoint-3"]
+
+
+def test_the_recipe_says_how_many_epochs_lie_between_evaluations(recipe_for):
+    from finetune.training import train
+
+    run = train(recipe_for(**{"optim.epochs": 4, "evaluate.every_epochs": 3}))
+    assert [line["epoch"] for line in run.read_history()] == [3.0, 4.0]
 
 
 def test_signals_belong_to_whoever_had_them_before_when_training_is_over(recipe_for, trainer_for):
