@@ -30,7 +30,9 @@ from finetune.data import DecodedImages
 from finetune.errors import FinetuneError
 from finetune.model import LoadedModel
 from finetune.model.head import find_heads, head_names
+from finetune.model.saved import Attention
 from finetune.predict import Precision, encode, whole_batches
+from finetune.recipe import Recipe
 from finetune.training.hardware import Hardware
 from finetune.training.processes import from_main, wait_for_all
 from finetune.training.scoring import Share
@@ -94,6 +96,11 @@ def features_of(
                 os.replace(files.folder, folder)
     wait_for_all()
     return Features({name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in files.widths}, cached)
+
+
+def attention_of(recipe: Recipe) -> Attention:
+    """The attention implementation for features: where the recipe has no wish, that of an opened model."""
+    return "eager" if recipe.model.attention == "eager" else "sdpa"
 
 
 def encoder_digest(model: PreTrainedModel) -> str:

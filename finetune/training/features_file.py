@@ -20,7 +20,7 @@ from finetune.errors import DataError
 from finetune.fallback import reach
 from finetune.model import choose_task, load_with_new_head, set_attention
 from finetune.recipe import Recipe
-from finetune.training.feature_cache import Features, features_of
+from finetune.training.feature_cache import Features, attention_of, features_of
 from finetune.training.hardware import Hardware, choose_hardware
 from finetune.training.processes import from_main, join_processes, main_first, wait_for_all
 
@@ -37,7 +37,7 @@ def write_features(recipe: Recipe, out: Path, *, fallback: bool = True, overwrit
     arrays ``splits``, ``paths``, ``labels`` (class ids, or (images, classes) with 1 present, 0 absent, -1 unknown),
     ``classes`` (names), ``features`` (images, width) float32 and perhaps ``features_distillation``.
 
-    The arithmetic is that of ``run.precision``, as for a probe, and the features are kept in the cache.
+    The arithmetic is that of ``evaluate.precision``, as for a probe, and the features are kept in the cache.
 
     Args:
         out: The file; it gets its name when it is whole.
@@ -61,7 +61,7 @@ def write_features(recipe: Recipe, out: Path, *, fallback: bool = True, overwrit
     if hardware.is_main:
         _write(out, splits, features)
     wait_for_all()
-    return _said(out, features, hardware, time.perf_counter() - began)
+    return _said(out, features, reached.recipe.evaluate.precision, time.perf_counter() - began)
 
 
 def _check(out: Path, overwrite: bool) -> None:
@@ -77,7 +77,7 @@ def _check(out: Path, overwrite: bool) -> None:
 def _features(recipe: Recipe, splits: Splits, hardware: Hardware) -> dict[str, Features]:
     with main_first():
         loaded = load_with_new_head(recipe, splits.labels, choose_task(recipe))
-    set_attention(loaded.model, hardware.attention(recipe.model.attention))
+    set_attention(loaded.model, attention_of(recipe))
     device = PartialState().device
     loaded.model.to(device)
     size = recipe.evaluate.batch_size or (16 if device.type == "cpu" else 64)
@@ -89,7 +89,7 @@ def _features(recipe: Recipe, splits: Splits, hardware: Hardware) -> dict[str, F
             hardware,
             batch_size=size,
             device=device,
-            precision=hardware.scoring_precision,
+            precision=recipe.evaluate.precision,
         )
         for name, images in splits.datasets.items()
     }
@@ -106,12 +106,12 @@ def _write(out: Path, splits: Splits, features: dict[str, Features]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _said(out: Path, features: dict[str, Features], hardware: Hardware, seconds: float) -> str:
+def _said(out: Path, features: dict[str, Features], precision: str, seconds: float) -> str:
     images = sum(len(next(iter(split.heads.values()))) for split in features.values())
     widths = [array.shape[1] for array in next(iter(features.values())).heads.values()]
     shape = " and ".join(f"{images} x {width}" for width in widths)
     found = ", all found in the cache" if all(split.cached for split in features.values()) else ""
-    return f"{out}: features {shape} ({hardware.scoring_precision}) in {seconds:.1f} s{found}"
+    return f"{out}: features {shape} ({precision}) in {seconds:.1f} s{found}"
 
 
 # ---------------------------------------------------------------- Parquet

@@ -30,7 +30,7 @@ class Hardware:
 
     @property
     def scoring_precision(self) -> Literal["fp32", "bf16"]:
-        """Arithmetic of forward passes beside training: evaluations between epochs, features."""
+        """Arithmetic of forward passes beside training: evaluations between epochs, teachers."""
         return "bf16" if self.precision == "bf16" else "fp32"
 
     def attention(self, wanted: str) -> Literal["eager", "sdpa"]:

@@ -126,6 +126,7 @@ def _fitted(
     weightings: Sequence[Weighting],
     with_bias: bool,
 ) -> LinearHead:
+    """`fit_head` on standardised features."""
     problems = list(_problems(targets, classes, weightings))
     log_losses = _cross_validated([problem for _, problem in problems], x, search, with_bias)
     strength = min(log_losses, key=lambda c: (log_losses[c], c)) if log_losses else 1.0

@@ -13,10 +13,10 @@ from finetune.data import targets
 from finetune.labels import LabelSpace
 from finetune.model import LoadedModel, load_with_new_head, set_attention, set_trainable
 from finetune.model.head import find_heads
-from finetune.predict import Precision, logits_of
+from finetune.predict import logits_of
 from finetune.recipe import Recipe
 from finetune.training.arguments import best_metric
-from finetune.training.feature_cache import Features, features_of
+from finetune.training.feature_cache import Features, attention_of, features_of
 from finetune.training.linear_head import LinearHead, Search, Weighting, fit_head
 from finetune.training.processes import from_main, main_first
 from finetune.training.record import describe_model
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 def fit_probe(work: Work) -> LoadedModel:
     """The model with a fitted head; called by all processes.
 
-    They encode together, and the main one fits. There is nothing to resume: a run that was killed finds the features
-    in the cache and fits again.
+    They encode together, and the main one fits. Features have the arithmetic of the final metrics, whatever
+    ``run.precision`` is: a head that was fitted on bf16 features loses accuracy on fp32 ones.
+    There is nothing to resume: a run that was killed finds the features in the cache and fits again.
     """
-    recipe, attention = work.recipe, work.attention
+    recipe, attention = work.recipe, attention_of(work.recipe)
     with work.phases("model"), main_first():
         loaded = load_with_new_head(recipe, work.splits.labels, work.task)
     set_attention(loaded.model, attention)
@@ -40,7 +41,7 @@ def fit_probe(work: Work) -> LoadedModel:
     work.note({**describe_model(loaded, attention), "derived": {"best_metric": best_metric(recipe)}})
     work.say_preprocessing(loaded)
     with work.phases("encoding"):
-        features = probe_features(work, loaded, "train", work.evaluation_precision)
+        features = probe_features(work, loaded, "train")
     with work.phases("training"):
         fitted = from_main(lambda: _fit(work, loaded, features))
     for name, head in find_heads(loaded.model).items():
@@ -49,7 +50,7 @@ def fit_probe(work: Work) -> LoadedModel:
     return loaded
 
 
-def probe_features(work: Work, loaded: LoadedModel, split: str, precision: Precision) -> Features:
+def probe_features(work: Work, loaded: LoadedModel, split: str) -> Features:
     """Features of a split, computed or found."""
     device = next(loaded.model.parameters()).device
     return features_of(
@@ -59,14 +60,14 @@ def probe_features(work: Work, loaded: LoadedModel, split: str, precision: Preci
         work.hardware,
         batch_size=work.images_per_pass(device),
         device=device,
-        precision=precision,
+        precision=work.recipe.evaluate.precision,
     )
 
 
 def probe_logits(work: Work, saved: LoadedModel, split: str) -> np.ndarray:
     """Logits that the saved model gives for a split, to rounding: its encoder's features through its heads."""
     precision = work.recipe.evaluate.precision
-    features = probe_features(work, saved, split, precision)
+    features = probe_features(work, saved, split)
     device = next(saved.model.parameters()).device
     size = work.images_per_pass(device)
     return logits_of(saved.model, features.heads, batch_size=size, device=device, precision=precision)
@@ -113,7 +114,7 @@ def _note(work: Work, features: Features, fitted: dict[str, LinearHead]) -> None
     """Say and record what was chosen."""
     images, seconds = len(work.splits.datasets["train"]), work.phases.seconds["encoding"]
     heads = {name: _described(head, features.heads[name]) for name, head in fitted.items()}
-    probe = {"cached": features.cached, "precision": work.evaluation_precision, "heads": heads}
+    probe = {"cached": features.cached, "precision": work.recipe.evaluate.precision, "heads": heads}
     speed = None if features.cached else round(images / max(seconds, 1e-3), 2)
     work.note({"probe": probe, "best": {"step": 0}, "images_per_second": speed})
     found = "found in the cache" if features.cached else f"encoded in {seconds:.1f} s"

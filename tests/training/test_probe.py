@@ -122,7 +122,12 @@ def test_a_second_run_encodes_nothing_and_saves_the_same_bits(probe_for, encoded
 
 def test_another_head_costs_no_forward_pass(probe_for, encoded):
     train(probe_for())
-    for overrides in ({"run.seed": 7}, {"model.probe.folds": 2}, {"loss.class_weights": "balanced"}):
+    for overrides in (
+        {"run.seed": 7},
+        {"model.probe.folds": 2},
+        {"loss.class_weights": "balanced"},
+        {"run.precision": "bf16"},
+    ):
         train(probe_for(**overrides))
     assert encoded == [18, 6]
 
@@ -138,7 +143,7 @@ def test_what_features_depend_on_has_them_computed_anew(probe_for, encoded, tiny
             {"model.preprocessing": {"resize_px": 40, "crop_px": 32}},
             {"data.split.seed": 1},
             {"model.checkpoint": str(tmp_path / "other")},
-            {"run.precision": "bf16", "evaluate.precision": "bf16"},
+            {"evaluate.precision": "bf16"},
         ],
         start=2,
     ):
