@@ -66,11 +66,14 @@ def test_a_loss_that_rises_to_four_times_its_best_ends_the_test(recipe_for):
     assert max(found.smoothed[:-1]) <= 4 * min(found.smoothed)
 
 
+NO_STEPS = {"preset": "auto", "epochs": None, "batch_size": None, "learning_rate": None}
+
+
 @pytest.mark.parametrize(
     ("changes", "options", "message"),
     [
         (
-            {"model.train": "probe"},
+            {"model.train": "probe", **{f"optim.{key}": value for key, value in NO_STEPS.items()}},
             {},
             r"model.train: found probe, but a probe is fitted by a solver and has no learning",
         ),

@@ -39,4 +39,5 @@ def score_first(work: Work) -> None:
 
 if __name__ == "__main__":
     runner.note_start = score_first
-    train(load_recipe(sys.argv[1]))
+    recipe = load_recipe(sys.argv[1])
+    train(recipe, listeners=[FirstGradients(Path(recipe.run.root) / "gradients.pt")])

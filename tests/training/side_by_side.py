@@ -15,7 +15,9 @@ from transformers import Trainer, TrainingArguments
 from finetune.data import targets
 from finetune.data.decoded import DecodedImages
 from finetune.model import LoadedModel, load_with_new_head
+from finetune.pixels import TrainingCrop
 from finetune.recipe import load_recipe
+from finetune.recipe.augmentation import PRESETS
 from finetune.training import runner, train
 from finetune.training.assembly import build_trainer
 from finetune.training.work import Work
@@ -45,7 +47,7 @@ class SideBySide(Work):
     def our_trainer(self, loaded: LoadedModel) -> Trainer:
         copied = dataclasses.replace(loaded, model=copy.deepcopy(loaded.model))
         trainer: Any = build_trainer(self, copied, accumulation_steps=1, callbacks=[])
-        trainer.loader.dataset.crop = lambda image, rng: loaded.pixels.to_uint8(image)  # as stock gets them: not varied
+        trainer.loader.dataset.crop = TrainingCrop(PRESETS["none"], loaded.pixels)  # as stock gets them: not varied
         return trainer
 
     def stock_trainer(self, loaded: LoadedModel) -> Trainer:

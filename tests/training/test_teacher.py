@@ -19,7 +19,7 @@ from finetune.model import save_model
 from finetune.model.task import Multiclass, Multilabel
 from finetune.pixels import PixelPipeline
 from finetune.recipe.sections import Distill
-from finetune.training import runner, train
+from finetune.training import assembly, train
 from finetune.training.teacher import KeptAnswers, Teacher, load_teacher
 
 CLASSES = ("circle", "cross", "square")  # of the images that all tests share
@@ -304,7 +304,7 @@ def passes(monkeypatch):
         teacher.model.register_forward_hook(lambda model, inputs, output: seen.append(len(output.logits)))
         return teacher
 
-    monkeypatch.setattr(runner, "load_teacher", load_and_watch)
+    monkeypatch.setattr(assembly, "load_teacher", load_and_watch)
     return seen
 
 
