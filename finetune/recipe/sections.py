@@ -445,7 +445,7 @@ class Run(Section):
     seed: int = 42
     """Seeds the new head, the order of the images and the augmentation."""
     max_minutes: Positive | None = None
-    """Training stops after this many minutes; the best model so far is evaluated and saved."""
+    """Training stops after this many minutes, the learning rate coming down in time; the best model is saved."""
     device: Literal["auto", "cpu"] = "auto"
     """auto takes what Accelerate finds; cpu leaves a GPU alone."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

@@ -43,7 +43,7 @@ PUBLISHED = {
 FEWEST_EPOCHS = 10
 AUTO = {
     "epochs": "about 500 steps, 10 to 50 epochs; from random weights 3,000 steps, 10 to 300 epochs",
-    "batch_size": "16 below 2,000 images, 64 below 100,000, else 256",
+    "batch_size": "16 below 2,000 images (64 from random weights), 64 below 100,000, else 256",
     "learning_rate": "5e-5 · √(batch / 16); head 1e-3, lora 5e-4; random weights 1e-3 · √(batch / 64)",
     "optimizer": "adamw",
     "weight_decay": "0.05; 0.0 for head and lora",
@@ -76,7 +76,7 @@ def choose_settings(recipe: Recipe, images: int) -> Settings:
 def _auto(recipe: Recipe, images: int) -> Settings:
     """By what is trained and how much there is: weights that know nothing move faster, and for longer."""
     train, random = recipe.model.train, recipe.model.weights == "random"
-    batch = 16 if images < 2_000 else 64 if images < 100_000 else 256
+    batch = 16 if images < 2_000 and not random else 64 if images < 100_000 else 256
     steps, most_epochs = (3_000, 300) if random else (500, 50)
     epochs = min(most_epochs, max(FEWEST_EPOCHS, math.ceil(steps * batch / max(1, images))))
     common: dict[str, Any] = {"epochs": float(epochs), "batch_size": batch, "warmup_fraction": 0.1}

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -111,11 +112,23 @@ def epochs_between_evaluations(epochs: float, steps_per_epoch: int) -> int:
 
 
 class StopOnTime(TrainerCallback):
-    """Stop after ``minutes`` of training in this process, with an evaluation and a checkpoint."""
+    """Stop after ``minutes`` of training in this process, with an evaluation and a checkpoint.
+
+    The learning rate keeps step with the clock: where the time will not last for all steps, its course is run through
+    as fast as the time goes by, so that a run which the clock ends has come down like any other.
+
+    Source: Li, Yumer and Ramanan, "Budgeted Training: Rethinking Deep Neural Network Training Under Resource
+        Constraints" (2020), whose finding is that the rate should reach its end when the budget does.
+    """
 
     def __init__(self, minutes: float) -> None:
         self.minutes = minutes
         self._began = time.monotonic()
+        self._used = 0.0
+
+    def keep_step(self, course: Callable[[int], float], steps: int) -> Callable[[int], float]:
+        """A course of the learning rate over so many steps that keeps step with the clock."""
+        return lambda step: course(max(step, int(self._used * steps)))
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -123,8 +136,8 @@ class StopOnTime(TrainerCallback):
         self._began = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        late = time.monotonic() - self._began > 60 * self.minutes
-        if any_process(late, args.device):
+        self._used = largest((time.monotonic() - self._began) / (60 * self.minutes), args.device)
+        if self._used > 1.0:
             control.should_training_stop = True
             control.should_evaluate = control.should_save = args.eval_strategy == "steps"
 
@@ -161,11 +174,16 @@ def evaluations_without_progress(values: list[float], min_improvement: float = 0
 
 def any_process(flag: bool, device: torch.device) -> bool:
     """Whether the flag is set in any process."""
+    return largest(float(flag), device) > 0
+
+
+def largest(value: float, device: torch.device) -> float:
+    """The largest among the values of all processes."""
     if not (dist.is_available() and dist.is_initialized()):
-        return flag
-    flags = torch.tensor(int(flag), device=device)
-    dist.all_reduce(flags, op=dist.ReduceOp.MAX)
-    return bool(flags.item())
+        return value
+    values = torch.tensor(value, device=device)
+    dist.all_reduce(values, op=dist.ReduceOp.MAX)
+    return float(values.item())
 
 
 def requeue_hint() -> str:

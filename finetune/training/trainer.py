@@ -23,6 +23,7 @@ from finetune.pixels import PixelPipeline
 from finetune.training.averaging import AverageWeights
 from finetune.training.batches import EpochLoader
 from finetune.training.parameter_groups import parameter_groups
+from finetune.training.stopping import StopOnTime
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -87,10 +88,20 @@ class ClassifierTrainer(Trainer):
             RecipeError: the schedule does not know an argument.
         """
         try:
-            return super().create_scheduler(num_training_steps, optimizer)
+            return self._in_time(super().create_scheduler(num_training_steps, optimizer), num_training_steps)
         except (TypeError, ValueError) as error:
             name = getattr(self.args.lr_scheduler_type, "value", self.args.lr_scheduler_type)
             raise RecipeError([f"optim.schedule_args: {name} was refused its arguments: {error}"]) from error
+
+    def _in_time(
+        self, scheduler: torch.optim.lr_scheduler.LRScheduler, steps: int
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Where the clock may end the run, the schedule keeps step with it."""
+        clocks = [callback for callback in self.callback_handler.callbacks if isinstance(callback, StopOnTime)]
+        if isinstance(scheduler, torch.optim.lr_scheduler.LambdaLR):
+            for clock in clocks:
+                scheduler.lr_lambdas = [clock.keep_step(course, steps) for course in scheduler.lr_lambdas]
+        return scheduler
 
     @property
     def classifier(self) -> PreTrainedModel:

@@ -31,7 +31,7 @@ def found(tmp_path_factory, torchrun, tiny_vit, image_folder, image_table):
             "task": task,
             "data": data,
             "model": {"checkpoint": str(tiny_vit)},
-            "optim": {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.05, "schedule": "constant",
+            "optim": {"preset": "plain", "optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.05, "schedule": "constant",
                       "batch_size": 12, "max_steps": 1, "max_grad_norm": 0.0},
             "evaluate": {"batch_size": 3},
             "run": {"root": str(root), "name": "run", "precision": "fp32", "device": "cpu", "tracking": []},

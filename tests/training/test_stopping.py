@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 from transformers import TrainerCallback
 
-from finetune.training.stopping import SomeEpochs, StopOnSignal, evaluations_without_progress
+from finetune.training.stopping import SomeEpochs, StopOnSignal, StopOnTime, evaluations_without_progress
 
 
 class SignalAt(TrainerCallback):
@@ -82,6 +83,30 @@ def test_the_recipe_says_how_many_epochs_lie_between_evaluations(recipe_for):
 
     run = train(recipe_for(**{"optim.epochs": 4, "evaluate.every_epochs": 3}))
     assert [line["epoch"] for line in run.read_history()] == [3.0, 4.0]
+
+
+def test_the_learning_rate_comes_down_in_time(recipe_for, trainer_for):
+    class SlowSteps(TrainerCallback):
+        def on_step_begin(self, args, state, control, **kwargs):
+            time.sleep(0.05)
+
+    clock = StopOnTime(minutes=1 / 60)
+    recipe = recipe_for(**{"optim.epochs": 500, "optim.schedule": "linear", "run.log_every_steps": 1})
+    trainer = trainer_for(recipe, clock, SlowSteps())
+    trainer.train()
+    rates = [entry["learning_rate"] for entry in trainer.state.log_history if "learning_rate" in entry]
+    assert len(rates) < 30  # of 1,500 steps
+    assert rates[0] > 0.9 * recipe.optim.learning_rate
+    assert rates[-1] < 0.2 * recipe.optim.learning_rate
+
+
+def test_the_clock_changes_nothing_while_there_is_time(recipe_for, trainer_for):
+    def rates(**overrides):
+        trainer = trainer_for(recipe_for(**{"run.log_every_steps": 1, **overrides}))
+        trainer.train()
+        return [entry["learning_rate"] for entry in trainer.state.log_history if "learning_rate" in entry]
+
+    assert rates(**{"run.max_minutes": 60.0}) == rates()
 
 
 def test_signals_belong_to_whoever_had_them_before_when_training_is_over(recipe_for, trainer_for):
