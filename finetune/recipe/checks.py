@@ -8,7 +8,8 @@ from typing import Any
 
 from finetune.errors import DataError, did_you_mean
 from finetune.metrics.names import check_metric
-from finetune.recipe.sections import Augment, Loss, Optim, Preprocessing, Recipe
+from finetune.recipe.augmentation import choose_augmentation
+from finetune.recipe.sections import Augment, Loss, Model, Optim, Preprocessing, Recipe
 
 Found = Iterator[tuple[str, str]]
 """Dotted keys, and what is wrong with them."""
@@ -156,10 +157,48 @@ def _loss_keys_are_used(kind: str, gamma: float, gammas: Any, margin: float, cla
         )
 
 
-def _balanced_once(class_weights: Any, sampling: str) -> Found:
+def _balanced_once(class_weights: Any, pos_weight: Any, sampling: str) -> Found:
+    """Rare classes are to be raised once, by one of three keys."""
     if sampling == "balanced" and isinstance(class_weights, str):
         why = "but data.sampling is balanced: rare classes would count twice over"
         yield "loss.class_weights", f"found {class_weights}, {why}; write one of the two"
+    other = "data.sampling" if sampling == "balanced" else "loss.class_weights"
+    if pos_weight == "balanced" and (sampling == "balanced" or isinstance(class_weights, str)):
+        yield "loss.pos_weight", f"found balanced, but {other} raises rare classes too; write one of the two"
+
+
+def _augment_keys_are_used(section: Any) -> Found:
+    """Keys that shape a part of the augmentation that is off. Only values that are no default can be told."""
+    augment = Augment.model_validate_json(json.dumps(section or {}))
+    chosen, plain = choose_augmentation(augment), Augment()
+    parts = {
+        "rand_augment_operations": ("magnitude", "magnitude_std", "increasing", "probability"),
+        "erasing": ("erasing_area",),
+        "crop_scale": ("crop_ratio",),
+    }
+    for part, keys in parts.items():
+        for key in keys if not getattr(chosen, part) else ():
+            name = f"rand_augment_{key}" if part == "rand_augment_operations" else key
+            if getattr(augment, name) != getattr(plain, name):
+                off = f"but {part} is off by preset {augment.preset}"
+                yield f"augment.{name}", f"found {getattr(augment, name)}, {off}; set augment.{part}, or leave it out"
+    if augment.mix_probability != plain.mix_probability and not (chosen.mixup_alpha or chosen.cutmix_alpha):
+        why = "but neither mixup_alpha nor cutmix_alpha is above 0"
+        yield "augment.mix_probability", f"found {augment.mix_probability}, {why}; set one of them, or leave it out"
+    if augment.cutmix_share != plain.cutmix_share and not (chosen.mixup_alpha and chosen.cutmix_alpha):
+        why = "but mixup_alpha and cutmix_alpha are not both above 0"
+        yield "augment.cutmix_share", f"found {augment.cutmix_share}, {why}; set both, or leave it out"
+
+
+def _temperature(distill: Any) -> Found:
+    if isinstance(distill, dict) and distill.get("temperature") is not None and distill.get("kind", "hard") == "hard":
+        why = "but distill.kind is hard, which takes the teacher's decisions"
+        yield "distill.temperature", f"found {distill['temperature']}, {why}; write kind: soft, or leave it out"
+
+
+def _train_blocks(train: str, blocks: int) -> Found:
+    if train != "last_n_blocks" and blocks != Model().train_blocks:
+        yield "model.train_blocks", f"found {blocks}, but model.train is {train}; write last_n_blocks, or leave it out"
 
 
 def _what_learns(train: str, layer_decay: float | None, unfreeze: float | None) -> Found:
@@ -238,7 +277,10 @@ CHECKS: dict[Callable[..., Found], tuple[str, ...]] = {
         "loss.class_weights",
         "loss.effective_number_beta",
     ),
-    _balanced_once: ("loss.class_weights", "data.sampling"),
+    _balanced_once: ("loss.class_weights", "loss.pos_weight", "data.sampling"),
+    _augment_keys_are_used: ("augment",),
+    _temperature: ("distill",),
+    _train_blocks: ("model.train", "model.train_blocks"),
     _what_learns: ("model.train", "optim.layer_decay", "optim.unfreeze_every_epochs"),
     _drawn_weights: ("model.weights", "model.head"),
     _probe_steps: ("model.train", *NO_STEPS),

@@ -306,6 +306,8 @@ class Augment(Section):
             bounds = getattr(self, name)
             if isinstance(bounds, tuple) and not 0 < bounds[0] <= bounds[1]:
                 raise ValueError(f"{name} {list(bounds)} must be [low, high] with 0 < low <= high")
+        if self.erasing_area[0] >= 1.0:
+            raise ValueError(f"erasing_area {list(self.erasing_area)} is the whole image; write a low below 1")
         return self
 
 
@@ -326,7 +328,8 @@ class Optim(Section):
     batch_size: Count | None = None
     """Images per optimiser step, over all processes and accumulation steps together."""
     accumulation_steps: Count = 1
-    """Pieces that a process works its share of a batch through in: less memory, same result."""
+    """Pieces that a process works its share of a batch through in: less memory, same result (but for mixup and cutmix,
+    which mix within a piece)."""
     find_batch_size: bool = False
     """After running out of memory, double accumulation_steps and start again with the same batch; one process."""
     learning_rate: Positive | None = None
@@ -398,8 +401,8 @@ class Distill(Section):
     """Branch, tag or commit on the Hub."""
     kind: Literal["soft", "hard"] = "hard"
     """soft: the teacher's probabilities; hard: its decisions."""
-    temperature: Positive = 3.0
-    """soft: divides the logits of both."""
+    temperature: Positive | None = None
+    """soft: divides the logits of both; null is 1."""
     weight: Fraction = 0.5
     """Share of the teacher in the loss; the labels have the rest."""
 

@@ -119,7 +119,7 @@ def choose_objective(work: Work, loaded: LoadedModel, images: DecodedImages, dev
     set_attention(teacher.model, work.hardware.attention("auto"))
     work.note({"teacher": {**teacher.source, "looks": "anew" if work.augmentation.varies else "once"}})
     answers = teacher if work.augmentation.varies else _ask_once(work, teacher, images, device)
-    return LearnFromTeacher(work.task, answers, distill.kind, distill.temperature, distill.weight)
+    return LearnFromTeacher(work.task, answers, distill.kind, distill.temperature or 1.0, distill.weight)
 
 
 def _ask_once(work: Work, teacher: Teacher, images: DecodedImages, device: torch.device) -> Answers:

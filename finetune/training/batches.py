@@ -80,8 +80,9 @@ class GlobalBatches(Sampler[list[Draw]]):
         copies = occurrences(order)
         for step in range(self.steps):
             batch = np.arange(step * self.batch_size, min(self.images, (step + 1) * self.batch_size))
-            pieces = np.array_split(batch, self.processes * self.accumulation_steps)
-            for piece in pieces[self.rank :: self.processes]:
+            pieces = self.processes * self.accumulation_steps
+            for number in range(self.rank, pieces, self.processes):
+                piece = batch[number::pieces]  # dealt out, so that an image's copies come into different pieces
                 # every process must take part in every step
                 places, weight = (piece, 1.0) if len(piece) else (batch[:1], 0.0)
                 yield [Draw(self.epoch, int(order[at]), int(copies[at]), weight) for at in places]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from finetune.data import load_splits
+from finetune.data import load_splits, targets
+from finetune.errors import DataError
 from finetune.model import choose_task, load_with_new_head
 from finetune.recipe import Recipe
 from finetune.training.resuming import run_name
@@ -29,10 +30,14 @@ def write_contact_sheet(recipe: Recipe, images: int, out: Path | None = None) ->
     Raises:
         FinetuneError: data or checkpoint are not what the recipe says.
     """
-    splits = load_splits(recipe)
-    pixels = load_with_new_head(recipe, splits.labels, choose_task(recipe)).pixels
-    sheet = contact_sheet(Sights(recipe, splits, pixels).of(images, EPOCHS))
     path = out or Path(f"{run_name(recipe)}-augmented.png")
+    if path.suffix.lower() != ".png":
+        raise DataError(f"--out {path}: expected a name that ends in .png")
+    splits = load_splits(recipe)
+    pixels = load_with_new_head(
+        recipe, splits.labels, choose_task(recipe, splits.labels, targets(splits.datasets["train"]))
+    ).pixels
+    sheet = contact_sheet(Sights(recipe, splits, pixels).of(images, EPOCHS))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, format="PNG")
     return path
@@ -65,7 +70,7 @@ def _tile_px(size_px: int) -> int:
 def _draw(sheet: Image.Image, view: View, place: tuple[int, int], tile_px: int) -> None:
     left, top = place
     scale = tile_px / max(view.image.size)
-    size = round(view.image.width * scale), round(view.image.height * scale)
+    size = max(1, round(view.image.width * scale)), max(1, round(view.image.height * scale))
     filter_ = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
     sheet.paste(view.image.resize(size, filter_), (left, top + tile_px - size[1]))
     for line, text in enumerate(caption(view.shares)):

@@ -76,7 +76,8 @@ def _check(out: Path, overwrite: bool) -> None:
 
 def _features(recipe: Recipe, splits: Splits, hardware: Hardware) -> dict[str, Features]:
     with main_first():
-        loaded = load_with_new_head(recipe, splits.labels, choose_task(recipe))
+        task = choose_task(recipe, splits.labels, targets(splits.datasets["train"]))
+        loaded = load_with_new_head(recipe, splits.labels, task)
     set_attention(loaded.model, attention_of(recipe))
     device = PartialState().device
     loaded.model.to(device)

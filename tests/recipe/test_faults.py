@@ -133,7 +133,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "distill.teacher": ("", "text that is not empty"),
     "distill.revision": (1, "text, or null"),
     "distill.kind": ("warm", "soft or hard"),
-    "distill.temperature": (0, "a number above 0"),
+    "distill.temperature": (0, "a number above 0, or null"),
     "distill.weight": (2, "a number from 0 to 1"),
     "evaluate.every": (5, "epoch, steps or never"),
     "evaluate.every_steps": (0, f"{COUNT}, or null"),

@@ -224,7 +224,7 @@ def test_accumulated_pieces_give_the_gradient_of_the_whole_batch(
 
 def test_kind_temperature_and_weight_each_change_what_is_learnt(recipe_for, first_gradients, teacher_folder):
     plain = {"teacher": str(teacher_folder()), "kind": "soft", "temperature": 2.0, "weight": 0.5}
-    changes: list[dict[str, Any]] = [{}, {"kind": "hard"}, {"temperature": 4.0}, {"weight": 0.9}]
+    changes: list[dict[str, Any]] = [{}, {"kind": "hard", "temperature": None}, {"temperature": 4.0}, {"weight": 0.9}]
     found = [first_gradients(recipe_for(distill={**plain, **change}, **SGD)) for change in changes]
     assert all(relative_difference(other, found[0]) > 0.01 for other in found[1:])
 

@@ -2,7 +2,8 @@
 
 Source: "mixup: Beyond Empirical Risk Minimization" (Zhang et al., 2017) and "CutMix" (Yun et al., 2019), in the
     version of timm's ``mixup.py`` with mode batch, which DeiT was trained with: one decision and one proportion for
-    all images of a pass, and the first image is paired with the last.
+    all images of a pass. timm pairs the first image with the last; here an image is paired with the one half a pass
+    further on, so that no image meets its own copy of repeated augmentation, which comes right beside it.
 """
 
 from __future__ import annotations
@@ -75,23 +76,32 @@ def mix_pixels(pixels: torch.Tensor, mix: Mix, paired: torch.Tensor) -> torch.Te
     chosen = paired.view(-1, 1, 1, 1)
     if mix.box is None:
         share = torch.where(chosen, mix.share, 1.0).to(pixels.dtype)
-        return torch.lerp(pixels.flip(0), pixels, share)
+        return torch.lerp(partners(pixels), pixels, share)
     top, left, bottom, right = mix.box
     own = pixels[:, :, top:bottom, left:right]
-    pixels[:, :, top:bottom, left:right] = torch.where(chosen, own.flip(0), own)
+    pixels[:, :, top:bottom, left:right] = torch.where(chosen, partners(own), own)
     return pixels
 
 
 def mix_targets(targets: torch.Tensor, mix: Mix, paired: torch.Tensor) -> torch.Tensor:
     """Blend each row of (n, C) floating point targets with its partner's, in the proportions of the pixels."""
     share = torch.where(paired.view(-1, 1), mix.share, 1.0).to(targets.dtype)
-    return torch.lerp(targets.flip(0), targets, share)
+    return torch.lerp(partners(targets), targets, share)
+
+
+def partners(rows: torch.Tensor) -> torch.Tensor:
+    """(n, …) the rows that each row is paired with: half of their number further on.
+
+    >>> partners(torch.arange(5)).tolist()
+    [2, 3, 4, 0, 1]
+    """
+    return rows.roll(-(len(rows) // 2), 0)
 
 
 def pairs(weights: torch.Tensor) -> torch.Tensor:
     """(n,) bool: which images get a partner. Padding, of weight 0, is mixed into nothing."""
     counts = weights > 0
-    return counts & counts.flip(0)
+    return counts & partners(counts)
 
 
 def soft_targets(targets: torch.Tensor, classes: int) -> torch.Tensor:
@@ -111,7 +121,7 @@ def check_labels_can_mix(augmentation: Augmentation, targets: np.ndarray) -> Non
     Raises:
         DataError: images are mixed and a label is unknown.
     """
-    unknown = int((targets < 0).any(axis=-1).sum())
+    unknown = int((targets < 0).reshape(len(targets), -1).any(axis=1).sum())
     if augmentation.mixes and unknown:
         raise DataError(
             f"{unknown} of {len(targets)} training images have labels that nobody knows (empty cells), and mixup and "

@@ -15,7 +15,7 @@ AZURE = table(
         "image_height": "model.image_size_px | images are square",
         "image_width": "model.image_size_px",
         "metric_for_best_model": "evaluate.best_metric | f1_score_macro is f1_macro here, iou is iou_samples",
-        "apply_augmentations": "augment.crop_scale augment.horizontal_flip | null and 0 switch them off",
+        "apply_augmentations": "augment.preset | none switches it off",
         "number_of_workers": "data.workers",
         "apply_deepspeed": "| refused: under bf16 it saves a rounded model; accelerate's configuration has FSDP 2",
         "deepspeed_config": "| refused, as apply_deepspeed is",

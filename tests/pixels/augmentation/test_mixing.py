@@ -10,6 +10,7 @@ from finetune.errors import DataError
 from finetune.pixels.augmentation import mixing
 from finetune.pixels.augmentation.mixing import Mix, check_labels_can_mix, choose_mix, mix_pixels, mix_targets
 from finetune.recipe.augmentation import Augmentation
+from finetune.training.batches import GlobalBatches
 
 BOTH = Augmentation(mixup_alpha=0.8, cutmix_alpha=1.0)
 
@@ -22,10 +23,18 @@ def everyone(n: int) -> torch.Tensor:
     return torch.ones(n, dtype=torch.bool)
 
 
-def test_mixup_blends_the_first_image_with_the_last():
-    images = torch.tensor([0.0, 0.5, 1.0]).view(3, 1, 1, 1).expand(3, 3, 4, 4).clone()
-    mixed = mix_pixels(images, Mix(0.75), everyone(3))
-    assert mixed[:, 0, 0, 0].tolist() == [0.25, 0.5, 0.75]
+def test_mixup_blends_an_image_with_the_one_half_a_pass_further_on():
+    images = torch.tensor([0.0, 0.5, 1.0, 0.25]).view(4, 1, 1, 1).expand(4, 3, 4, 4).clone()
+    mixed = mix_pixels(images, Mix(0.75), everyone(4))
+    assert mixed[:, 0, 0, 0].tolist() == [0.25, 0.4375, 0.75, 0.3125]
+
+
+@pytest.mark.parametrize("repeats", [2, 3])
+def test_no_image_is_mixed_with_its_own_copy(repeats):
+    pieces = GlobalBatches(200, 16, seed=0, repeats=repeats)
+    numbers = [torch.tensor([draw.image for draw in piece]) for piece in pieces if len(piece) > 2 * repeats]
+    assert len(numbers) == 13 if repeats == 2 else 12
+    assert not any((mixing.partners(images) == images).any() for images in numbers)
 
 
 def test_cutmix_replaces_the_rectangle_and_nothing_else():
@@ -56,7 +65,7 @@ def test_cutmix_gives_labels_the_area_that_is_really_replaced(draws_of):
 
 def test_padding_is_mixed_into_nothing():
     images = torch.tensor([0.0, 0.5, 1.0]).view(3, 1, 1, 1).expand(3, 3, 4, 4).clone()
-    paired = mixing.pairs(torch.tensor([1.0, 1.0, 0.0]))
+    paired = mixing.pairs(torch.tensor([1.0, 0.0, 0.0]))
     assert torch.equal(mix_pixels(images.clone(), Mix(0.6), paired), images)
     assert torch.equal(mix_pixels(images.clone(), Mix(0.6, (0, 0, 2, 2)), paired), images)
     targets = torch.eye(3)
