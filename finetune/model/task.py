@@ -8,7 +8,7 @@ count, which stays images (multiclass) or known cells (multilabel).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 from finetune.errors import CheckpointError
 from finetune.model import losses
 from finetune.model.class_weights import Numbers, choose_class_weights, choose_pos_weight
+from finetune.pixels.constants import on_device
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -99,7 +100,7 @@ class Multiclass(Task):
         shares = targets.float() if targets.ndim == 2 else self._one_hot(targets, known, logits.shape[1])
         if self.class_weights is not None:
             # no matrix product: autocast would make it bf16
-            known = known * (shares * _on_device(self.class_weights, logits.device)).sum(dim=1)
+            known = known * (shares * on_device(self.class_weights, logits.device)).sum(dim=1)
         return self.loss(logits.float(), shares, self.label_smoothing).mul(known).sum()
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
@@ -140,11 +141,11 @@ class Multilabel(Task):
     def logits_loss_sum(self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         counts = self.known(targets, weights)
         if self.class_weights is not None:
-            counts = counts * _on_device(self.class_weights, logits.device)
+            counts = counts * on_device(self.class_weights, logits.device)
         share = losses.smooth(targets.float().clamp(min=0.0), self.label_smoothing, outcomes=2)
         present, absent = share * counts, (1.0 - share) * counts
         if self.pos_weight is not None:
-            present = present * _on_device(self.pos_weight, logits.device)
+            present = present * on_device(self.pos_weight, logits.device)
         return self.loss(logits.float(), present, absent).sum()
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
@@ -199,13 +200,6 @@ def _multilabel_loss(loss: Loss) -> losses.MultilabelLoss:
         "asymmetric": partial(losses.asymmetric, gammas=loss.asymmetric_gammas, margin=loss.asymmetric_margin),
     }
     return kinds[loss.kind]
-
-
-@lru_cache(maxsize=8)
-def _on_device(numbers: Numbers, device: torch.device) -> torch.Tensor:
-    """Copied once: a copy in every step would make the host wait for the device."""
-    with torch.inference_mode(False):  # a tensor of inference mode could never be trained with
-        return torch.tensor(numbers, dtype=torch.float32, device=device)
 
 
 def saved_task(config: PretrainedConfig) -> Task:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from finetune.errors import CheckpointError
+from finetune.pixels.constants import on_device
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +110,7 @@ class PixelPipeline:
 
         # Divisors are tensors: CUDA multiplies by a rounded reciprocal when the divisor is a Python number.
         def channels(values: tuple[float, ...]) -> torch.Tensor:
-            return torch.tensor(values, dtype=torch.float32, device=batch.device).view(1, -1, 1, 1)
+            return on_device(values, batch.device).view(1, -1, 1, 1)
 
         pixels = batch.float() if batch.is_floating_point() else batch.to(torch.float32).div_(channels((255.0,)))
         return pixels.sub(channels(self.mean)).div_(channels(self.std)).to(dtype or torch.float32)

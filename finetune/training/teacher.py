@@ -23,6 +23,7 @@ from finetune.model.preprocessing import choose_preprocessing
 from finetune.model.sources import Source, locate
 from finetune.model.task import Multiclass, Multilabel, Task
 from finetune.pixels import PixelPipeline
+from finetune.pixels.constants import on_device
 from finetune.pixels.shared import SharedPixels
 from finetune.recipe.sections import Model
 from finetune.training.hardware import Precision
@@ -76,7 +77,7 @@ class Teacher:
 
     def in_order(self, logits: torch.Tensor) -> torch.Tensor:
         """The model's outputs (N, C), brought into the order of the student's classes."""
-        return logits[:, torch.tensor(self.rows, device=logits.device)]
+        return logits.index_select(1, on_device(tuple(map(float, self.rows)), logits.device).long())
 
 
 @dataclass(frozen=True)

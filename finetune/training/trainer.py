@@ -143,6 +143,12 @@ class ClassifierTrainer(Trainer):
         spared = no_decay_parameter_names(model)
         return [name for name, _ in model.named_parameters() if name not in spared]
 
+    def _prepare_input(self, data: Any) -> Any:
+        """Tensors to the device without waiting for the copy, which pinned memory allows; stock waits for each."""
+        if isinstance(data, torch.Tensor):
+            return data.to(self.args.device, non_blocking=True)
+        return super()._prepare_input(data)
+
     # ------------------------------------------------------------ loss
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> torch.Tensor:

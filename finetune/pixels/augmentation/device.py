@@ -12,6 +12,7 @@ from finetune.pixels.augmentation.erasing import erase
 from finetune.pixels.augmentation.mixing import choose_mix, mix_pixels, mix_targets, pairs, soft_targets
 from finetune.pixels.augmentation.rand_augment import rand_augment
 from finetune.pixels.augmentation.three_augment import three_augment
+from finetune.pixels.constants import on_device
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +61,7 @@ class DeviceAugmentation:
 
     def _change_levels(self, pixels: torch.Tensor, draws: np.ndarray) -> torch.Tensor:
         if self.augmentation.rand_augment_operations:
-            fill = torch.tensor(self.pixels.mean, device=pixels.device).mul_(255.0).round_()
+            fill = on_device(self.pixels.mean, pixels.device).mul(255.0).round_()
             pixels = rand_augment(pixels, draws, self.augmentation, fill)
         if self.augmentation.three_augment:
             pixels = three_augment(pixels, draws, self.augmentation.three_augment)
@@ -75,7 +76,7 @@ class DeviceAugmentation:
     def _erase(self, pixels: torch.Tensor, draws: np.ndarray) -> torch.Tensor:
         if not self.augmentation.erasing:
             return pixels
-        mean, std = (torch.tensor(values, device=pixels.device) for values in (self.pixels.mean, self.pixels.std))
+        mean, std = (on_device(values, pixels.device) for values in (self.pixels.mean, self.pixels.std))
         return erase(pixels, draws, self.augmentation.erasing, self.augmentation.erasing_area, mean, std)
 
     def _mix(self, batch: Batch, draws: np.ndarray) -> Batch:
@@ -90,4 +91,4 @@ class DeviceAugmentation:
 
 def _to_float(levels: torch.Tensor) -> torch.Tensor:
     """uint8 to float32 in [0, 1], the very numbers that ``PixelPipeline.normalise`` makes of them."""
-    return levels.to(torch.float32).div_(torch.tensor(255.0, device=levels.device))
+    return levels.to(torch.float32).div_(on_device((255.0,), levels.device))
