@@ -42,7 +42,7 @@ exit codes:
   0    done
   1    a fault of this program, with a traceback; please report it
   2    something for you to mend; the message says what
-  75   interrupted by Ctrl-C or SIGTERM and saved: go on with --resume
+  75   interrupted by Ctrl-C or SIGTERM and saved: go on with --resume (a sweep: by the same command)
   130  stopped by Ctrl-C before there was anything to save
 
 Every key of a recipe stands in recipes/README.md and in `deit-finetune schema`.

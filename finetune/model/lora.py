@@ -109,6 +109,11 @@ def _layers(model: PreTrainedModel, targets: list[str], heads: list[str]) -> lis
         for name, layer in model.named_modules()
         if isinstance(layer, nn.Linear) and name not in heads and f"{name}.weight" not in idle
     ]
+    if not linear:
+        raise CheckpointError(
+            f"model.train: lora: {type(model).__name__} has no linear layer besides its head, so there is nothing to "
+            "adapt; use model.train: head or all"
+        )
     if targets == [ALL]:
         return linear
     for target in targets:

@@ -44,6 +44,8 @@ NO_STEPS = (
     "model.compile",
     "evaluate.patience",
     "evaluate.every_steps",
+    "evaluate.every_epochs",
+    "evaluate.min_improvement",
 )
 """Keys of training steps, which a probe does not take. Three of optim have checks of their own."""
 
@@ -196,9 +198,17 @@ def _temperature(distill: Any) -> Found:
         yield "distill.temperature", f"found {distill['temperature']}, {why}; write kind: soft, or leave it out"
 
 
-def _train_blocks(train: str, blocks: int) -> Found:
-    if train != "last_n_blocks" and blocks != Model().train_blocks:
-        yield "model.train_blocks", f"found {blocks}, but model.train is {train}; write last_n_blocks, or leave it out"
+def _train_keys_are_used(train: str, blocks: int, lora: Any, probe: Any) -> Found:
+    """Keys of one way to train beside another; only values that are no default can be told."""
+    plain = Model().model_dump(mode="json")
+    given = {"train_blocks": blocks}
+    for key, section in (("lora", lora), ("probe", probe)):
+        given |= {f"{key}.{name}": value for name, value in (section.items() if isinstance(section, dict) else ())}
+    for key, value in given.items():
+        section, _, name = key.partition(".")
+        way = section if name else "last_n_blocks"
+        if train != way and value != (plain[section][name] if name else plain[section]):
+            yield f"model.{key}", f"found {value}, but model.train is {train}; write {way}, or leave it out"
 
 
 def _what_learns(train: str, layer_decay: float | None, unfreeze: float | None) -> Found:
@@ -280,7 +290,7 @@ CHECKS: dict[Callable[..., Found], tuple[str, ...]] = {
     _balanced_once: ("loss.class_weights", "loss.pos_weight", "data.sampling"),
     _augment_keys_are_used: ("augment",),
     _temperature: ("distill",),
-    _train_blocks: ("model.train", "model.train_blocks"),
+    _train_keys_are_used: ("model.train", "model.train_blocks", "model.lora", "model.probe"),
     _what_learns: ("model.train", "optim.layer_decay", "optim.unfreeze_every_epochs"),
     _drawn_weights: ("model.weights", "model.head"),
     _probe_steps: ("model.train", *NO_STEPS),

@@ -342,7 +342,8 @@ class Optim(Section):
     """Gradual unfreezing: the head learns alone at first, and after each such span one block more, from the last
     down."""
     ema_decay: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    """Keep a running average of the weights; it is scored beside the weights themselves, and the better is saved."""
+    """Keep a running average of the weights; it is scored beside the weights themselves, and the better is saved (where
+    nothing is evaluated during training, the average)."""
     schedule: Literal["cosine", "linear", "cosine_with_restarts", "polynomial", "constant", "inverse_sqrt"] = "cosine"
     """Course of the learning rate after the warm-up."""
     schedule_args: dict[str, Any] = {}

@@ -71,7 +71,8 @@ def _plan(recipe: Recipe, folds: int, fallback: bool, resume: bool) -> Plan:
     """What will be carried out, decided once for all folds; the offline section has no part in them afterwards."""
     cut = {"data.split.test": 0.0, "data.split.folds": folds, "data.split.fold": 1}
     whole = _changed(recipe, {**cut, "run.name": f"{run_name(recipe)}{SUFFIX}"})
-    plan = plan_run(whole.model_copy(update={"offline": recipe.offline}), fallback=fallback, resume=resume)
+    offline = {key: value for key, value in recipe.offline.items() if key not in cut}
+    plan = plan_run(whole.model_copy(update={"offline": offline}), fallback=fallback, resume=resume)
     return dataclasses.replace(plan, recipe=_changed(plan.recipe, cut))
 
 

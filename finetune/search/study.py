@@ -80,9 +80,13 @@ def ranked(study: Study) -> list[FrozenTrial]:
 
 
 def without_place(recipe: Recipe) -> dict[str, Any]:
-    """What makes trials comparable: the recipe without ``run`` and without what does not touch learning."""
+    """What makes trials comparable: the recipe without its place, and without what does not touch learning.
+
+    The clock does: the learning rate keeps step with ``run.max_minutes``.
+    """
     tree = recipe.model_dump(mode="json")
-    for key in ("run", *FREE_TO_CHANGE):
+    free = [key for key in FREE_TO_CHANGE if key != "run.max_minutes"]
+    for key in ("run.root", "run.name", "run.device", "run.keep_checkpoints", *free):
         *above, last = key.split(".")
         here = tree
         for part in above:
@@ -103,7 +107,7 @@ def _same_recipe(study: Study, recipe: Recipe, where: str) -> None:
         study.set_user_attr("recipe", tree)
         study.set_user_attr("digest", digest(tree))
     elif before["digest"] != digest(tree):
-        changed = ", ".join(differing_keys(before.get("recipe", {}), tree))
+        changed = ", ".join(differing_keys(before.get("recipe", {}), tree, free=()))
         raise RunFolderError(
             f"{where}: the study {study.study_name!r} is another recipe's, it differs in {changed}; undo that, or "
             "begin another study with --set run.name=…"

@@ -191,7 +191,7 @@ class _ReportProgress(TrainerCallback):
 def _write_best(study: Study, base: Recipe, folder: Path) -> None:
     """``best.yaml``: the best trial's recipe, with a name of its own."""
     for best in ranked(study)[:1]:
-        own = {**_values(best), "run.name": f"{run_name(base)}-best"}
+        own = {**_values(best), "run.name": f"{run_name(base)}-best", "search.space": {}}
         scored = f"trial {best.number}, validation {best_metric(base)} {best.value:.4f}"
         header = f"# The best of {len(ended(study))} trials of a sweep: {scored}\n\n"
         write_text(folder / "best.yaml", header + dump_recipe(with_overrides(base, own)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from finetune.run_folder import RunFolder
 from finetune.training.checkpoints import last_complete, step_of
 
 FREE_TO_CHANGE = ("run.max_minutes", "run.tracking", "run.log_every_steps", "data.workers", "data.keep_decoded_mb")
-"""Keys that may differ when a run goes on: they do not touch what is learnt."""
+"""Keys that may differ when a run goes on: but for the clock they do not touch what is learnt."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _at(recipe: Recipe, key: str) -> Any:
     return recipe.model_dump(mode="json")[section][name]
 
 
-def differing_keys(before: Any, now: Any, path: str = "") -> list[str]:
+def differing_keys(before: Any, now: Any, path: str = "", free: Collection[str] = FREE_TO_CHANGE) -> list[str]:
     """Dotted paths at which two dumped recipes differ, without those that are free to change.
 
     >>> differing_keys({"optim": {"epochs": 3}, "run": {"max_minutes": 1}}, {"optim": {"epochs": 4}, "run": {}})
@@ -104,9 +104,9 @@ def differing_keys(before: Any, now: Any, path: str = "") -> list[str]:
     """
     if isinstance(before, dict) and isinstance(now, dict):
         keys = list(dict.fromkeys([*before, *now]))
-        inner = [differing_keys(before.get(key), now.get(key), f"{path}.{key}" if path else key) for key in keys]
+        inner = [differing_keys(before.get(key), now.get(key), f"{path}.{key}" if path else key, free) for key in keys]
         return [key for found in inner for key in found]
-    return [] if before == now or path in FREE_TO_CHANGE else [path]
+    return [] if before == now or path in free else [path]
 
 
 def checkpoint_to_resume(folder: RunFolder, say: Callable[[str], None]) -> Path | None:

@@ -135,3 +135,8 @@ def test_without_peft_the_recipe_is_refused_with_the_command_that_installs_it(mo
     with pytest.raises(RecipeError, match=r"model\.train: found lora, .* pip install 'deit-finetune\[lora\]'"):
         check_peft(Model(train="lora"))
     check_peft(Model())
+
+
+def test_a_model_without_linear_layers_is_refused_with_what_to_do_instead(build):
+    with pytest.raises(CheckpointError, match=r"model\.train: lora: ResNet.* has no linear layer besides its head"):
+        add_adapters(build("resnet"), Lora(targets=["all-linear"]), seed=0)

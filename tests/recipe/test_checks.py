@@ -130,6 +130,11 @@ TABLE = {"kind": "csv", "root": "photos"}
         ),
         ({"model.train_blocks": 9}, "model.train_blocks: found 9, but model.train is all; write last_n_blocks, or"),
         (
+            {"model.lora": {"rank": 64}},
+            "model.lora.rank: found 64, but model.train is all; write lora, or leave",
+        ),
+        ({"model.probe": {"folds": 3}}, "model.probe.folds: found 3, but model.train is all; write probe, or leave it"),
+        (
             {"loss.class_weights": "effective_number", "data.sampling": "balanced"},
             "loss.class_weights: found effective_number, but data.sampling is balanced: .*; write one of the two",
         ),
@@ -232,5 +237,5 @@ def test_every_optimizer_that_the_trainer_names_is_known_and_no_other():
 def test_every_key_that_a_check_reads_exists():
     from finetune.recipe.checks import CHECKS
 
-    sections = {"augment", "distill"}
+    sections = {"augment", "distill", "model.lora", "model.probe"}
     assert {key for keys in CHECKS.values() for key in keys} - sections <= set(leaf_keys())

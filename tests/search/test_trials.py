@@ -119,12 +119,14 @@ def test_a_sweep_of_which_every_trial_fails_says_why_the_first_did(recipe_for, p
 def test_a_study_of_another_recipe_is_refused_and_the_difference_named(recipe_for, pretended):
     pretended(by_rate)
     sweep(recipe_for(**QUICK), 1)
-    sweep(recipe_for(**QUICK, **{"run.max_minutes": 5, "data.workers": 0}), 1)  # nothing of what is learnt
+    sweep(recipe_for(**QUICK, **{"run.keep_checkpoints": 5, "data.workers": 0}), 1)  # nothing of what is learnt
     with pytest.raises(
         RunFolderError,
         match=r"study\.db: the study 'tiny' is another recipe's, it differs in optim\.max_steps; undo that, or begin",
     ):
         sweep(recipe_for(**{**QUICK, "optim.max_steps": 3}), 2)
+    with pytest.raises(RunFolderError, match=r"it differs in run\.seed, run\.max_minutes; undo that"):
+        sweep(recipe_for(**QUICK, **{"run.max_minutes": 5, "run.seed": 7}), 2)
 
 
 def test_machines_that_share_a_study_do_not_draw_the_same(recipe_for, pretended, tmp_path):
