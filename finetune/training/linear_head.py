@@ -167,7 +167,7 @@ def deal_folds(classes: np.ndarray, folds: int, seed: int) -> np.ndarray:
     (-1), so that every fold can learn every class.
 
     >>> deal_folds(np.array([0, 0, 0, 1, 1, 2]), 2, seed=0).tolist()
-    [0, 1, 0, 1, 0, -1]
+    [1, 0, 0, 1, 0, -1]
     """
     fold_of = np.full(len(classes), -1)
     shuffled = np.random.default_rng(seed).permutation(len(classes))
