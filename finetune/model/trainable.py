@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, cast
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from finetune.errors import CheckpointError
 from finetune.model.blocks import ordered_parts
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 
 SPARED = ("cls_token", "distillation_token", "mask_token", "register_tokens")
 POSITIONS = ("position_embedding", "relative_position_bias", "pos_embed")
+
+
+def hold_statistics(model: nn.Module) -> None:
+    """Keep batch norms that do not learn as they are, running statistics too: in training mode they would drift.
+
+    Called before every step, because the Trainer puts the whole model in training mode.
+    """
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.affine and not module.weight.requires_grad:
+            module.eval()
 
 
 def no_decay_parameter_names(model: nn.Module) -> set[str]:

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArgu
 from finetune.errors import RecipeError, TrainingError
 from finetune.model import Task, no_decay_parameter_names
 from finetune.model.lora import has_adapters, load_adapters
+from finetune.model.trainable import hold_statistics
 from finetune.pixels import PixelPipeline
 from finetune.training.averaging import AverageWeights
 from finetune.training.batches import EpochLoader
@@ -172,6 +173,7 @@ class ClassifierTrainer(Trainer):
 
         DistributedDataParallel averages gradients over processes, so the share is multiplied by their number.
         """
+        hold_statistics(self.classifier)
         batch = self.vary(inputs)
         outputs = model(pixel_values=self.pixels.normalise(batch["pixels"]))
         loss = self.objective(outputs, batch) * self.accelerator.num_processes / num_items_in_batch

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import ResNetConfig, ResNetForImageClassification
 
 from finetune.errors import CheckpointError
+from finetune.model import save_model
+from finetune.pixels import PixelPipeline
 from finetune.training import train
 
 
@@ -112,3 +115,17 @@ def test_a_run_from_random_weights_says_so(recipe_for):
     run = train(recipe_for(**{"model.weights": "random", "optim.max_steps": 1}))
     record = run.read_record()["checkpoint"]
     assert (record["weights"], record["weights_sha256"]) == ("random", None)
+
+
+@pytest.mark.parametrize(("train", "drifts"), [("head", False), ("all", True)])
+def test_batch_norms_that_do_not_learn_keep_their_statistics(recipe_for, trainer_for, tmp_path, train, drifts):
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", num_labels=3)
+    pixels = PixelPipeline("squash", 32, None, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    save_model(ResNetForImageClassification(config), pixels, tmp_path / "resnet")
+    overrides = {"model.checkpoint": str(tmp_path / "resnet"), "model.train": train, "optim.max_steps": 2}
+    trainer = trainer_for(recipe_for(**overrides, **{"evaluate.every": "never"}))
+    before = {name: buffer.clone() for name, buffer in trainer.classifier.named_buffers()}
+    trainer.train()
+    same = [torch.equal(buffer, before[name]) for name, buffer in trainer.classifier.named_buffers()]
+    assert len(same) > 5
+    assert all(same) != drifts
