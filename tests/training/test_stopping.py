@@ -90,6 +90,7 @@ def test_the_learning_rate_comes_down_in_time(recipe_for, trainer_for):
     trainer = trainer_for(recipe, clock)
     scheduler = trainer.create_scheduler(100, trainer.create_optimizer())
     clock._used = 0.5  # half of the time is gone after the first of 100 steps
+    trainer.optimizer.step()
     scheduler.step()
     assert scheduler.get_last_lr()[0] == pytest.approx(0.5 * recipe.optim.learning_rate)
 
