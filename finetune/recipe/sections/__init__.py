@@ -1,0 +1,42 @@
+"""What a user writes: one frozen model per section of a recipe, every key declared once.
+
+Descriptions are what ``deit-finetune schema`` publishes and what ``recipes/README.md`` lists.
+"""
+
+from finetune.recipe.sections.augment import Augment
+from finetune.recipe.sections.data import CsvData, Data, Download, FolderData, HubData, JsonlData, Split, SplitName
+from finetune.recipe.sections.model import Lora, Model, Preprocessing, Probe
+from finetune.recipe.sections.optim import Distill, Loss, Optim
+from finetune.recipe.sections.recipe import Recipe
+from finetune.recipe.sections.run import Evaluate, Run, Search, Span
+from finetune.recipe.sections.section import Count, Fraction, NonNegative, Positive, Section, Text
+
+__all__ = [
+    "Augment",
+    "Count",
+    "CsvData",
+    "Data",
+    "Distill",
+    "Download",
+    "Evaluate",
+    "FolderData",
+    "Fraction",
+    "HubData",
+    "JsonlData",
+    "Lora",
+    "Loss",
+    "Model",
+    "NonNegative",
+    "Optim",
+    "Positive",
+    "Preprocessing",
+    "Probe",
+    "Recipe",
+    "Run",
+    "Search",
+    "Section",
+    "Span",
+    "Split",
+    "SplitName",
+    "Text",
+]
