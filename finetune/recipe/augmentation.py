@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
+
+from finetune.recipe.preset_table import preset_table
 
 if TYPE_CHECKING:
     from finetune.recipe.sections import Augment
@@ -101,22 +103,11 @@ def choose_augmentation(augment: Augment) -> Augmentation:
 
 
 def presets_table() -> str:
-    """Every preset spelled out, as Markdown: a row for each key of ``augment``, a column for each preset.
+    """Every preset spelled out, as Markdown.
 
     >>> print(presets_table().splitlines()[2])
     | `crop_scale` | evaluation | [0.35, 1.0] | [0.08, 1.0] | [0.08, 1.0] |
     """
-    rows = ["| augment. | " + " | ".join(PRESETS) + " |", "|---" * (len(PRESETS) + 1) + "|"]
-    for field in fields(Augmentation):
-        values = [_written(getattr(preset, field.name)) for preset in PRESETS.values()]
-        rows.append(f"| `{field.name}` | " + " | ".join(values) + " |")
-    return "\n".join(rows) + "\n"
-
-
-def _written(value: Any) -> str:
-    """As a recipe says it, to four digits."""
-    if value is None:
-        return "evaluation"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_written(part) for part in value) + "]"
-    return str(value).lower() if isinstance(value, bool) else str(round(value, 4))
+    evaluation = {"crop_scale": "evaluation"}
+    values = {name: asdict(preset) | ({} if preset.crop_scale else evaluation) for name, preset in PRESETS.items()}
+    return preset_table("augment", values)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from finetune.errors import RecipeError
+from finetune.recipe.preset_table import preset_table
 from finetune.recipe.sections import Recipe
-from finetune.recipe.words import number
 
 
 @dataclass(frozen=True)
@@ -88,18 +88,5 @@ def _auto(recipe: Recipe, images: int) -> Settings:
 
 
 def presets_table() -> str:
-    """Every preset spelled out, as Markdown: a row for each value that it chooses, a column for each preset."""
-    rows = ["| optim. | auto | " + " | ".join(PUBLISHED) + " |", "|---" * (len(PUBLISHED) + 2) + "|"]
-    for field in fields(Settings):
-        values = [_written(getattr(preset, field.name)) for preset in PUBLISHED.values()]
-        rows.append(f"| `{field.name}` | {AUTO[field.name]} | " + " | ".join(values) + " |")
-    return "\n".join(rows) + "\n"
-
-
-def _written(value: Any) -> str:
-    """As a recipe says it, to four digits.
-
-    >>> _written(5 / 300), _written(1e-3), _written("sgd")
-    ('0.01667', '1e-3', 'sgd')
-    """
-    return number(float(f"{value:.4g}")) if isinstance(value, float) else str(value)
+    """Every preset spelled out, as Markdown."""
+    return preset_table("optim", {"auto": AUTO, **{name: asdict(preset) for name, preset in PUBLISHED.items()}})
