@@ -1,0 +1,60 @@
+"""``optim``."""
+
+from __future__ import annotations
+
+from finetune.errors import did_you_mean
+from finetune.recipe.checks.found import Checks, Found
+
+OPTIMIZERS = ("adamw", "sgd", "adafactor")
+"""The names that the runner gives a meaning of its own."""
+
+_TRAINER_NAMES = (
+    "adamw_torch adamw_torch_fused adamw_torch_xla adamw_torch_npu_fused adafactor adamw_anyprecision adamw_torch_4bit "
+    "adamw_torch_8bit ademamix sgd adagrad adamw_bnb_8bit adamw_8bit ademamix_8bit lion_8bit lion_32bit "
+    "paged_adamw_32bit paged_adamw_8bit paged_ademamix_32bit paged_ademamix_8bit paged_lion_32bit paged_lion_8bit "
+    "rmsprop rmsprop_bnb rmsprop_bnb_8bit rmsprop_bnb_32bit galore_adamw galore_adamw_8bit galore_adafactor "
+    "galore_adamw_layerwise galore_adamw_8bit_layerwise galore_adafactor_layerwise lomo adalomo grokadamw "
+    "schedule_free_radam schedule_free_adamw schedule_free_sgd apollo_adamw apollo_adamw_layerwise stable_adamw"
+)
+
+TRAINER_OPTIMIZERS = tuple(_TRAINER_NAMES.split())
+"""What transformers' Trainer names, written out because importing it takes seconds; a test compares the two."""
+
+UNSUITED = ("galore", "apollo", "lomo", "adalomo")
+"""How the names of optimisers begin that the Trainer knows and that cannot work here."""
+
+
+def _warmup(steps: int | None, fraction: float | None, max_steps: int | None) -> Found:
+    if steps and fraction:
+        yield "optim.warmup_steps", f"found {steps}, but warmup_fraction is {fraction}; write one of the two"
+    if steps and max_steps and steps >= max_steps:
+        why = f"but training ends after max_steps {max_steps}"
+        yield "optim.warmup_steps", f"found {steps}, {why}; expected fewer"
+
+
+def _pieces(pieces: int, batch_size: int | None) -> Found:
+    if batch_size is not None and pieces > batch_size:
+        yield (
+            "optim.accumulation_steps",
+            f"found {pieces}, but a batch of {batch_size} cannot be cut into more than {batch_size} pieces; "
+            "raise batch_size, which counts the images of all pieces together",
+        )
+
+
+def _optimizer(name: str | None) -> Found:
+    if name is None:
+        return
+    known = dict.fromkeys((*OPTIMIZERS, *TRAINER_OPTIMIZERS))
+    if name.startswith(UNSUITED):
+        why = "it needs a list of target modules or a training loop of its own, which is made for language models"
+        yield "optim.optimizer", f"found {name!r}, which has no place here: {why}; take adamw, sgd or adafactor"
+    elif name not in known:
+        expected = "expected adamw, sgd, adafactor or a name that transformers' Trainer knows"
+        yield "optim.optimizer", f"found {name!r}, {expected}{did_you_mean(name.lower(), known)}"
+
+
+CHECKS: Checks = {
+    _warmup: ("optim.warmup_steps", "optim.warmup_fraction", "optim.max_steps"),
+    _pieces: ("optim.accumulation_steps", "optim.batch_size"),
+    _optimizer: ("optim.optimizer",),
+}
