@@ -21,7 +21,7 @@ from finetune.pixels.augmentation.mixing import check_labels_can_mix
 from finetune.recipe import Recipe
 from finetune.recipe.settings import choose_settings
 from finetune.run_folder import RunFolder
-from finetune.training.arguments import best_metric
+from finetune.training.arguments import best_metric, check_evaluations_are_compared
 from finetune.training.assembly import build_trainer, load
 from finetune.training.checkpoints import last_complete
 from finetune.training.hardware import Hardware, choose_hardware
@@ -97,9 +97,10 @@ def left_in_order(folder: RunFolder, hardware: Hardware) -> Iterator[None]:
 
 
 def note_start(work: Work) -> None:
-    """Record versions, hardware and data; refuse a metric that these classes lack, labels that cannot be mixed, or
-    resuming on other data."""
+    """Record versions, hardware and data; refuse a metric that these classes lack, keys that compare evaluations where
+    there are none, labels that cannot be mixed, or resuming on other data."""
     check_metric(best_metric(work.recipe), work.task.name, work.recipe.evaluate.top_k, classes=len(work.splits.labels))
+    check_evaluations_are_compared(work.recipe, "validation" in work.splits.datasets)
     check_labels_can_mix(work.augmentation, targets(work.splits.datasets["train"]))
     if work.plan.interrupted:
         same_data(work.folder, work.splits.source)
