@@ -10,7 +10,7 @@ from typing import Any
 
 from finetune.cli.exits import INTERRUPTED, OK, OUR_FAULT, STOPPED, USERS_MISTAKE, complain
 from finetune.cli.verbs import VERBS
-from finetune.cli.words import DESCRIPTION, EXIT_CODES
+from finetune.cli.words import DESCRIPTION, EXAMPLES, EXIT_CODES
 from finetune.errors import FinetuneError, RecipeError, did_you_mean
 
 __all__ = ["INTERRUPTED", "OK", "OUR_FAULT", "STOPPED", "USERS_MISTAKE", "VERBS", "main"]
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
             name,
             prog=f"deit-finetune {name}",
             description=summary,
-            epilog=EXIT_CODES,
+            epilog=f"{EXIT_CODES}\nexamples:\n{EXAMPLES[name]}",
             formatter_class=parser.formatter_class,
             allow_abbrev=False,
         )
