@@ -148,7 +148,7 @@ def _recipe_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--no-fallback",
         action="store_true",
-        help="fail where checkpoint or data cannot be reached, instead of applying the recipe's offline section",
+        help="fail where checkpoint, teacher or data cannot be reached, and leave the recipe's offline section alone",
     )
 
 
@@ -245,7 +245,7 @@ def _check(options: argparse.Namespace) -> int:
     recipe = _load(options)
     from finetune.fallback import reach
 
-    reached = reach(recipe, strict=options.no_fallback, checkpoint=False)
+    reached = reach(recipe, strict=options.no_fallback, parts=("data",))
     if reached.notice:
         print(reached.notice, file=sys.stderr)
     from finetune.data.load import check_data
@@ -259,7 +259,7 @@ def _show(options: argparse.Namespace) -> int:
     recipe = _load(options)
     from finetune.fallback import reach
 
-    reached = reach(recipe, strict=options.no_fallback)
+    reached = reach(recipe, strict=options.no_fallback, parts=("checkpoint", "data"))
     if reached.notice:
         print(reached.notice, file=sys.stderr)
     from finetune.training.contact_sheet import write_contact_sheet
