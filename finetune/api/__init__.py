@@ -97,7 +97,7 @@ def load_data(recipe: RecipeSource, /, *, fallback: bool = True, **overrides: An
     from finetune.data import load_splits
     from finetune.fallback import reach
 
-    reached = reach(_loaded(recipe, overrides), strict=not fallback, checkpoint=False)
+    reached = reach(_loaded(recipe, overrides), strict=not fallback, parts=("data",))
     if reached.notice:
         print(reached.notice, file=sys.stderr)
     return load_splits(reached.recipe)

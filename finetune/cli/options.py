@@ -19,7 +19,7 @@ def recipe_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--no-fallback",
         action="store_true",
-        help="fail where checkpoint or data cannot be reached, instead of applying the recipe's offline section",
+        help="fail where checkpoint, teacher or data cannot be reached, and leave the recipe's offline section alone",
     )
 
 

@@ -34,7 +34,7 @@ def _check(options: argparse.Namespace) -> int:
     recipe = _load(options)
     from finetune.fallback import reach
 
-    reached = reach(recipe, strict=options.no_fallback, checkpoint=False)
+    reached = reach(recipe, strict=options.no_fallback, parts=("data",))
     if reached.notice:
         print(reached.notice, file=sys.stderr)
     from finetune.data.load import check_data
@@ -48,7 +48,7 @@ def _show(options: argparse.Namespace) -> int:
     recipe = _load(options)
     from finetune.fallback import reach
 
-    reached = reach(recipe, strict=options.no_fallback)
+    reached = reach(recipe, strict=options.no_fallback, parts=("checkpoint", "data"))
     if reached.notice:
         print(reached.notice, file=sys.stderr)
     from finetune.training.contact_sheet import write_contact_sheet
