@@ -87,7 +87,7 @@ def build_loader(work: Work, images: DecodedImages, pixels: PixelPipeline, accum
         balanced_chances(truth) if recipe.data.sampling == "balanced" else None,
     )
     training = TrainingImages(images, truth, TrainingCrop(work.augmentation, pixels), recipe.run.seed)
-    workers = choose_workers(recipe.data.workers, images.all_kept)
+    workers = choose_workers(recipe.data.workers, images.all_kept, work.hardware.device_type)
     return training_loader(training, batches, workers, pin_memory=work.hardware.device_type == "cuda")
 
 

@@ -1,6 +1,6 @@
 """What the data pipeline costs: training from JPEG files against the same loop on tensors already on the device.
 
-    python tests/benchmarks/data_pipeline.py [--rounds 3] [--steps 20] [--batch 16] [--model tiny|base]
+    python tests/benchmarks/data_pipeline.py [--rounds 3] [--steps 20] [--batch 16] [--model tiny|base] [--anew]
 
 The very Trainer that a recipe gets, on the drawn fridge objects (499 × 666 JPEG), at 224 px: once with its loader and
 its augmentation, once with one random batch in their place. Decoded images kept (decoded before the clock starts) and
@@ -43,10 +43,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--model", choices=SHAPES, default="tiny")
+    parser.add_argument("--anew", action="store_true", help="only with images that are decoded anew")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = write_checkpoint(Path(folder), options.model)
         for (preset, keep), aim in AIMS.items():
+            if options.anew and keep != 0:
+                continue
             recipe = recipe_of(checkpoint, preset, keep, options, Path(folder))
             rounds = [(speed(recipe, random=False), speed(recipe, random=True)) for _ in range(options.rounds)]
             ratio = statistics.median(files / random for files, random in rounds)

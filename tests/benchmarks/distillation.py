@@ -1,6 +1,6 @@
 """Whether a teacher that knows all digits makes a smaller student better that has 20 labels per class.
 
-    python tests/benchmarks/distillation.py [--seeds 5]
+    python tests/benchmarks/distillation.py [--seeds 5] [--first 5]
 
 A third of scikit-learn's 1,797 digits is held out for testing: neither the teacher nor a student ever learns from it.
 The teacher, a small ResNet at 32 px, is trained once, from random weights, on the others. For each seed, 20 digits of
@@ -40,7 +40,9 @@ DISTILL = {"kind": "soft", "temperature": 1.0, "weight": 1.0}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    seeds = range(parser.parse_args().seeds)
+    parser.add_argument("--first", type=int, default=5, help="the settings were chosen on seeds 0 and 1")
+    options = parser.parse_args()
+    seeds = range(options.first, options.first + options.seeds)
     with tempfile.TemporaryDirectory() as name:
         folder, (pool, held_out) = Path(name), divide_digits()
         teacher = folder / "runs" / "teacher"
