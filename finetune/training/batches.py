@@ -174,7 +174,7 @@ def training_loader(images: TrainingImages, batches: GlobalBatches, workers: int
 
 
 def choose_workers(wanted: int | str, all_kept: bool, device_type: str) -> int:
-    """Loader processes for ``data.workers``; auto gives up to 8 to images that are decoded anew, on cores that are idle.
+    """Loader processes for ``data.workers``; auto takes up to 8 idle cores for images decoded anew.
 
     A step on the CPU computes on as many cores as torch has threads. Loader processes beside them make every thread
     wait for the one that was put aside, which costs more than decoding between the steps.

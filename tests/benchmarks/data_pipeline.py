@@ -88,6 +88,15 @@ def recipe_of(checkpoint: Path, preset: str, keep: int | str, options: argparse.
 
 def speed(recipe: Recipe, random: bool) -> float:
     """Images per second from the third step on."""
+    trainer, batch_size = random_trainer(recipe) if random else trainer_of(recipe)
+    clock = Clock()
+    trainer.add_callback(clock)
+    trainer.train()
+    return batch_size * (len(clock.times) - 3) / (clock.times[-1] - clock.times[2])
+
+
+def trainer_of(recipe: Recipe) -> tuple[Any, int]:
+    """The Trainer that the recipe gets, and its batch size."""
     plan = plan_run(recipe, fallback=False, resume=False)
     hardware, splits = choose_hardware(recipe), load_splits(recipe)
     settings = choose_settings(recipe, len(splits.datasets["train"]))
@@ -96,12 +105,14 @@ def speed(recipe: Recipe, random: bool) -> float:
     work = Work(plan, folder, hardware, splits, settings, choose_task(recipe), quiet, Phases())
     trainer = build_trainer(work, load(work), 1, [])
     warm_up(trainer)
-    if random:
-        one_batch(trainer, settings.batch_size)
-    clock = Clock()
-    trainer.add_callback(clock)
-    trainer.train()
-    return settings.batch_size * (len(clock.times) - 3) / (clock.times[-1] - clock.times[2])
+    return trainer, settings.batch_size
+
+
+def random_trainer(recipe: Recipe) -> tuple[Any, int]:
+    """The same, with one random batch in the place of its loader."""
+    trainer, batch_size = trainer_of(recipe)
+    one_batch(trainer, batch_size)
+    return trainer, batch_size
 
 
 def warm_up(trainer: Any) -> None:
@@ -113,9 +124,9 @@ def warm_up(trainer: Any) -> None:
 
 def one_batch(trainer: Any, size: int) -> None:
     """Put one random batch in the place of the loader, and nothing in that of the augmentation."""
-    device = trainer.args.device
+    device, side = trainer.args.device, trainer.model.config.image_size
     batch = {
-        "pixels": torch.randint(256, (size, 3, 224, 224), dtype=torch.uint8, device=device),
+        "pixels": torch.randint(256, (size, 3, side, side), dtype=torch.uint8, device=device),
         "targets": torch.randint(4, (size,), device=device),
         "weights": torch.ones(size, device=device),
     }
@@ -139,10 +150,14 @@ class Same:
 
 
 class Clock(TrainerCallback):
-    """The time at each step's end."""
+    """The time at which training began, and at each step's end."""
 
     def __init__(self) -> None:
+        self.began = 0.0
         self.times: list[float] = []
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.began = time.perf_counter()
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
         if torch.cuda.is_available():
