@@ -38,13 +38,16 @@ def test_the_curve_is_written_and_nothing_else_is(recipe_for):
 
 
 class SeeRates(TrainerCallback):
-    """The rates of the groups that each step is taken with."""
+    """The rates of the groups that each step is taken with, and the one that is logged and shown."""
 
     def __init__(self):
-        self.seen = []
+        self.seen, self.logged = [], []
 
     def on_pre_optimizer_step(self, args, state, control, **kwargs):
         self.seen.append([group["lr"] for group in kwargs["optimizer"].param_groups])
+
+    def on_log(self, args, state, control, logs, **kwargs):
+        self.logged += [logs["learning_rate"]] if "learning_rate" in logs else []
 
 
 class Halve(TrainerCallback):
@@ -58,9 +61,10 @@ def test_each_step_is_taken_at_its_rate_and_groups_keep_their_ratio(recipe_for):
     see, rising = SeeRates(), _RisingRate(4, 1e-5, 1e-2)
     overrides = {"optim.max_steps": 4, "optim.learning_rate": 1e-5, "optim.schedule": "constant"}
     with pytest.raises(_EndError):  # which leaves training
-        train(recipe_for(**overrides, **{"run.log_every_steps": 1}), listeners=[Halve(), rising, see])
+        train(recipe_for(**overrides, **{"run.log_every_steps": 1}), listeners=[Halve(), see, rising])
     assert [rates[-1] for rates in see.seen] == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2])
     assert [rates[0] / rates[-1] for rates in see.seen] == pytest.approx([0.5] * 4)
+    assert see.logged == pytest.approx([rates[0] for rates in see.seen])
 
 
 MARKS = {"data.split.validation": 0.0, "optim.batch_size": 24, "augment.preset": "none"}
