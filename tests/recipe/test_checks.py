@@ -130,6 +130,15 @@ PATIENT = {"evaluate.patience": 3}
             "distill.temperature: found 9.0, but distill.kind is hard, .*; write kind: soft, or leave it out",
         ),
         (
+            {"augment.preset": "deit", "augment.rand_augment_operations": 0, "augment.rand_augment_magnitude": 5.0},
+            "augment.rand_augment_magnitude: found 5.0, but rand_augment_operations is off; set augment.rand_augment_",
+        ),
+        (
+            {"model.train": "lora", "optim.layer_decay": 0.9},
+            "optim.layer_decay: found 0.9, but with model.train lora the adapters of all blocks learn at one rate; ",
+        ),
+        ({"model.lora.targets": []}, "model.lora.targets: found .*, expected"),
+        (
             {"optim.momentum": 0.5},
             "optim.momentum: found 0.5, but it does not reach adamw, which preset auto chooses; write optimizer: sgd, ",
         ),
