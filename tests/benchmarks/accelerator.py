@@ -4,8 +4,8 @@
 
 The very Trainer that a recipe gets, on one random batch that is on the device already (what files cost is measured by
 ``data_pipeline.py --model base``). Printed are the rate of a large bf16 product of matrices, images per second, which
-share of that rate they are (DeiT-base at 224 px: 105 GFLOP an image, forward and backward), and the operations that took
-most of the time of five further steps. Without an accelerator it does the same on the CPU, in the run's precision.
+share of that rate they are (DeiT-base at 224 px: 105 GFLOP an image, forward and backward), and the operations that
+took most of the time of five further steps. Without an accelerator it does the same on the CPU, in the run's precision.
 """
 
 from __future__ import annotations
