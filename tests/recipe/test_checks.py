@@ -139,6 +139,10 @@ PATIENT = {"evaluate.patience": 3}
         ),
         ({"model.lora.targets": []}, "model.lora.targets: found .*, expected"),
         (
+            {"distill": {"teacher": "x", "weight": 1.0}, "loss.label_smoothing": 0.1},
+            "loss.label_smoothing: found 0.1, but distill.weight is 1, so the labels are not heard; write a weight ",
+        ),
+        (
             {"optim.momentum": 0.5},
             "optim.momentum: found 0.5, but it does not reach adamw, which preset auto chooses; write optimizer: sgd, ",
         ),
@@ -333,5 +337,5 @@ def test_what_find_lr_takes_out_of_a_recipe_leaves_no_contradiction(smallest):
 def test_every_key_that_a_check_reads_exists():
     from finetune.recipe.checks import CHECKS
 
-    sections = {"augment", "distill", "model.lora", "model.probe", "data.split"}
+    sections = {"augment", "distill", "loss", "model.lora", "model.probe", "data.split"}
     assert {key for keys in CHECKS.values() for key in keys} - sections <= set(leaf_keys())
