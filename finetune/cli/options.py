@@ -73,7 +73,11 @@ def sweep_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--trials", metavar="N", type=_count, default=20, help="in all, earlier ones counted; default: 20"
     )
-    verb.add_argument("--storage", metavar="URL", help="database that several machines share; default: a SQLite file")
+    verb.add_argument(
+        "--storage",
+        metavar="URL",
+        help="database that several machines share; those still running may exceed --trials; default: a SQLite file",
+    )
 
 
 def features_options(verb: argparse.ArgumentParser) -> None:

@@ -23,10 +23,13 @@ BRANCHES = ("attention", "mlp")
 def drop_branches(model: PreTrainedModel, last_rate: float) -> None:
     """Skip each block's attention and its MLP, each drawn anew for every image, while the model is in training mode.
 
+    Blocks of which nothing learns keep theirs: there it would only be noise in what the others are given.
+
     Hooks do it: neither the weights nor the config that are saved know of it, and evaluation is as it was.
 
     Args:
-        last_rate: Probability in the last block; it rises evenly from 0 in the first.
+        model: Its parameters that learn are known by now (``requires_grad``).
+        last_rate: Probability in the last block; it rises evenly from 0 in the first, frozen blocks counted.
     Raises:
         CheckpointError: the architecture has stochastic depth of its own, or blocks of another build.
     """
@@ -35,6 +38,8 @@ def drop_branches(model: PreTrainedModel, last_rate: float) -> None:
     _refuse_own_way(model)
     blocks = ordered_parts(model, KEY).blocks
     for number, block in enumerate(blocks):
+        if not any(parameter.requires_grad for parameter in block.parameters()):
+            continue
         rate = last_rate * number / max(1, len(blocks) - 1)
         for branch in BRANCHES:
             block.get_submodule(branch).register_forward_hook(DropBranch(rate))

@@ -59,9 +59,10 @@ def ready_to_learn(loaded: LoadedModel, recipe: Recipe) -> LoadedModel:
         CheckpointError: its architecture lacks what the recipe asks for.
     """
     choice = recipe.model
-    drop_branches(loaded.model, choice.drop_path)
     if choice.train != "lora":
         set_trainable(loaded.model, choice)
+    drop_branches(loaded.model, choice.drop_path)
+    if choice.train != "lora":
         return loaded
     adapted = add_adapters(loaded.model, choice.lora, recipe.run.seed)
     return dataclasses.replace(loaded, model=cast("PreTrainedModel", adapted))

@@ -91,6 +91,34 @@ AZURE_INTRODUCTION = """\
 Every parameter of `transformers_image_classification_finetune`, and of the pipeline around it.
 """
 
+FILES = """\
+## Files of other verbs
+
+`deit-finetune features recipe.yaml --out FILE` writes what reaches the head of the recipe's checkpoint, untrained,
+for every image:
+
+| `.parquet`, a row an image | `.npz`, arrays | |
+|---|---|---|
+| `split` | `splits` | train, validation or test |
+| `path` | `paths` | the image |
+| `label` | | name of the class (multiclass) |
+| `labels`, `unknown` | | names of the labels that are present, and of those that nobody knows (multilabel) |
+| | `labels` | class ids (multiclass), or (images, classes) with 1 present, 0 absent, -1 unknown (multilabel) |
+| | `classes` | names, in the order of the ids |
+| `features` | `features` | float32, (images, width) |
+| `features_distillation` | `features_distillation` | of the distillation token; only of a distilled DeiT |
+
+`deit-finetune crossval recipe.yaml` writes `runs/NAME-crossval/metrics.json`
+([what a metric means](../finetune/metrics/README.md)):
+
+| key | |
+|---|---|
+| `folds` | a list with the test metrics of each fold, as in the `metrics.json` of a run |
+| `mean` | by metric, the mean of the folds; null where one of them has no value |
+| `interval` | by metric, [low, high]: the 95 % interval of the mean |
+| `out_of_fold` | the metrics of all images at once, each predicted by the model that did not train on it |
+"""
+
 AUGMENT_PRESETS = """\
 What a preset says. Of these keys, one that the recipe writes wins over the preset and leaves the others as they are;
 `null` takes the preset's value, and a key that does not take `null` is the same in every preset. A run's `record.json`
@@ -104,6 +132,8 @@ Where `deit` and `three_augment` are not what the published code of DeiT and Dei
   bicubic for DeiT's 224 px checkpoints and bilinear for many ViTs; the published code always takes bicubic. A crop of
   more than twice the size is averaged first.
 - RandAugment moves images with bilinear interpolation; timm draws bilinear or bicubic.
+- No step works in the run's precision: RandAugment and 3-Augment take and give 256 levels, as the published code does,
+  what follows works in float32, and only the model gets bf16 or fp16. bf16 would merge levels, and is slower on a CPU.
 - Colour jitter works on floating point; torchvision rounds to 256 levels after brightness, contrast and saturation.
 - Mixup and cutmix pair an image with the one half a pass further on; timm pairs the first with the last.
 - Blurs of 3-Augment have the exact Gaussian; Pillow stands in for it by three boxes.
@@ -131,6 +161,7 @@ def _blocks() -> Iterator[str]:
     for name, field in Recipe.model_fields.items():
         yield f"### {name}\n"
         yield from _section(name, field)
+    yield FILES
     yield TRAINING_ARGUMENTS_INTRODUCTION
     yield from _places("field", TRAINING_ARGUMENTS)
     yield AZURE_INTRODUCTION

@@ -9,6 +9,7 @@ from typing import Any
 from finetune.errors import RecipeError
 from finetune.recipe.preset_table import preset_table
 from finetune.recipe.sections import Recipe
+from finetune.recipe.words import number
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,15 @@ PUBLISHED = {
     # DeiT's transfer to CIFAR-10: SGD, 0.01 for each 768 images, 5 epochs of warm-up
     "deit_transfer": Settings(1000.0, 768, 0.01, "sgd", weight_decay=1e-4, warmup_fraction=5 / 1000),
 }
+BY_THE_BATCH = ("deit", "deit_384", "deit_transfer")
+"""Presets whose rate grows in proportion to the batch, as DeiT's code has it; the others' rates are fixed."""
+
 FEWEST_EPOCHS = 10
 AUTO = {
     "epochs": "about 500 steps, 10 to 50 epochs; from random weights 3,000 steps, 10 to 300 epochs",
     "batch_size": "16 below 2,000 images (64 from random weights), 64 below 100,000, else 256",
-    "learning_rate": "5e-5 · √(batch / 16); head 1e-3, lora 5e-4; random weights 1e-3 · √(batch / 64)",
+    "learning_rate": "5e-5 · √(batch / 16); head 1e-3, lora 5e-4; random weights 1e-3 · √(batch / 64); for optimisers "
+    "of Adam's kind, beside another the recipe writes it",
     "optimizer": "adamw",
     "weight_decay": "0.05; 0.0 for head and lora",
     "warmup_fraction": "0.1",
@@ -56,13 +61,15 @@ AUTO = {
 def choose_settings(recipe: Recipe, images: int) -> Settings:
     """The preset's values, and the recipe's where it has its own.
 
+    A batch that the recipe writes moves what the preset makes depend on it: auto's epochs and rate, DeiT's rates.
+
     Args:
         images: In the training split.
     Raises:
         RecipeError: the batch that was chosen cannot be cut into so many accumulation steps.
     """
     preset = recipe.optim.preset
-    chosen = _auto(recipe, images) if preset == "auto" else PUBLISHED[preset]
+    chosen = _auto(recipe, images) if preset == "auto" else _published(preset, recipe.optim.batch_size)
     own = {field.name: getattr(recipe.optim, field.name) for field in fields(Settings)}
     settings = replace(chosen, **{name: value for name, value in own.items() if value is not None})
     if recipe.optim.warmup_steps:
@@ -73,10 +80,19 @@ def choose_settings(recipe: Recipe, images: int) -> Settings:
     return settings
 
 
+def _published(preset: str, batch_size: int | None) -> Settings:
+    """As published, for a batch of that many images."""
+    settings = PUBLISHED[preset]
+    if batch_size is None or preset not in BY_THE_BATCH:
+        return settings
+    return replace(settings, learning_rate=settings.learning_rate * batch_size / settings.batch_size)
+
+
 def _auto(recipe: Recipe, images: int) -> Settings:
     """By what is trained and how much there is: weights that know nothing move faster, and for longer."""
     train, random = recipe.model.train, recipe.model.weights == "random"
-    batch = 16 if images < 2_000 and not random else 64 if images < 100_000 else 256
+    fitting = 16 if images < 2_000 and not random else 64 if images < 100_000 else 256
+    batch = recipe.optim.batch_size or fitting
     steps, most_epochs = (3_000, 300) if random else (500, 50)
     epochs = min(most_epochs, max(FEWEST_EPOCHS, math.ceil(steps * batch / max(1, images))))
     common: dict[str, Any] = {"epochs": float(epochs), "batch_size": batch, "warmup_fraction": 0.1}
@@ -89,4 +105,11 @@ def _auto(recipe: Recipe, images: int) -> Settings:
 
 def presets_table() -> str:
     """Every preset spelled out, as Markdown."""
-    return preset_table("optim", {"auto": AUTO, **{name: asdict(preset) for name, preset in PUBLISHED.items()}})
+    return preset_table("optim", {"auto": AUTO, **{name: _in_words(name) for name in PUBLISHED}})
+
+
+def _in_words(preset: str) -> dict[str, Any]:
+    values = asdict(PUBLISHED[preset])
+    if preset in BY_THE_BATCH:
+        values["learning_rate"] = f"{number(values['learning_rate'])} · batch / {values['batch_size']}"
+    return values

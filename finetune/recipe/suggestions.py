@@ -30,6 +30,8 @@ def unknown_key(path: Path, tree: Mapping[str, Any]) -> str:
     'unknown key; did you mean data.split.seed or run.seed?'
     >>> unknown_key(("run", "num_train_epochs"), {})
     'unknown key; did you mean optim.epochs?'
+    >>> unknown_key(("optim", "ema"), {})
+    'unknown key; did you mean ema_decay?'
     """
     word, kind = str(path[-1]), kind_in(tree)
     kinds = [name for name, section in data_sections().items() if word in section.model_fields]
@@ -46,7 +48,8 @@ def unknown_key(path: Path, tree: Mapping[str, Any]) -> str:
 
 
 def _meant(word: str, path: Path, kind: str | None) -> list[str]:
-    """From the surest guess to the boldest: a slip of the finger, another section's key, another tool's name."""
+    """From the surest guess to the boldest: a slip of the finger, another section's key, another tool's name,
+    the first part of a key."""
     siblings = _siblings(path, kind)
     if not sections_at(path[:-1], kind):
         return _near(word, siblings, 0.6)
@@ -54,14 +57,20 @@ def _meant(word: str, path: Path, kind: str | None) -> list[str]:
         _near(word, siblings, 0.85)
         or [key for key in leaf_keys() if _last(key) == word and key != dotted(path)][:3]
         or list(our_keys(word))
+        or _beginning(word, siblings)
         or _near(word, siblings, 0.6)
         or _anywhere(word)
     )
 
 
 def _anywhere(word: str) -> list[str]:
-    near = _near(word, map(_last, leaf_keys()), 0.8)
+    near = _near(word, map(_last, leaf_keys()), 0.8) or _beginning(word, map(_last, leaf_keys()))
     return [key for key in leaf_keys() if _last(key) in near][:3]
+
+
+def _beginning(word: str, known: Iterable[str]) -> list[str]:
+    """The keys of which the word is the first part: rand_augment_magnitude for rand_augment."""
+    return [key for key in dict.fromkeys(known) if key.startswith(f"{word}_")]
 
 
 def _near(word: str, known: Iterable[str], likeness: float) -> list[str]:

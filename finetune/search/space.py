@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from finetune.errors import RecipeError
 from finetune.recipe import Recipe, with_overrides
 from finetune.recipe.dump import flow
+from finetune.recipe.keys import alternatives, annotation_at, bare
 from finetune.recipe.sections import Span
 
 if TYPE_CHECKING:
@@ -66,8 +67,17 @@ def _key_faults(key: str, choices: Span | list[Any]) -> Iterator[str]:
         yield f"{where}: may not vary: trials are compared on the same images, by the same measure"
     elif isinstance(choices, Span) and choices.whole and not (choices.low.is_integer() and choices.high.is_integer()):
         yield f"{where}: found low {choices.low:g} and high {choices.high:g}, expected whole numbers, as whole is true"
+    elif isinstance(choices, Span) and not choices.whole and _takes_whole_numbers(key):
+        ends = f"found low {choices.low:g} and high {choices.high:g}"
+        yield f"{where}: {ends}, but the key takes whole numbers; write whole: true beside them"
     elif isinstance(choices, list) and len({flow(value) for value in choices}) < max(1, len(choices)):
         yield f"{where}: found {flow(choices)}, expected at least one value, each once"
+
+
+def _takes_whole_numbers(key: str) -> bool:
+    """Whether of all numbers a key takes whole ones alone."""
+    kinds = [bare(choice)[0] for choice in alternatives(annotation_at(key.split(".")))]
+    return int in kinds and float not in kinds
 
 
 def _value_faults(recipe: Recipe, key: str, ends: Mapping[str, list[Any]]) -> Iterator[str]:

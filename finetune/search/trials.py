@@ -63,7 +63,7 @@ def sweep(recipe: Recipe, trials: int = 20, *, storage: str | None = None, fallb
 
     Args:
         recipe: With a ``search`` section.
-        trials: That the study shall have.
+        trials: That the study shall have. Machines that share it may end with more: each finishes what it runs.
         storage: Database URL, for machines that share one study; by default a SQLite file in the folder.
         fallback: Where checkpoint or data cannot be reached, apply the recipe's ``offline`` section, to all trials.
     Raises:

@@ -36,7 +36,7 @@ def fit_in_memory(
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            message = _what_to_set(batch_size, steps, processes)
+            message = _what_to_set(recipe, batch_size, steps, processes)
         if not recipe.optim.find_batch_size or processes > 1 or 2 * steps * fewest > batch_size:
             raise HardwareError(message)
         steps *= 2
@@ -52,10 +52,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _what_to_set(batch: int, steps: int, processes: int) -> str:
+def _what_to_set(recipe: Recipe, batch: int, steps: int, processes: int) -> str:
     piece = -(-batch // (steps * processes))
+    # a head alone takes no gradients from the blocks
+    recompute = "" if recipe.model.train == "head" else "model.activation_checkpointing: true, "
     return (
         f"out of memory with {piece} images in a forward pass; set optim.accumulation_steps: {2 * steps} "
         f"(the batch stays {batch}; with one process, optim.find_batch_size: true does that by itself), "
-        "model.activation_checkpointing: true, a smaller model.image_size_px, or run.precision: bf16"
+        f"{recompute}a smaller model.image_size_px, or run.precision: bf16"
     )

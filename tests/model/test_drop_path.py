@@ -7,6 +7,7 @@ import torch
 
 from finetune.errors import CheckpointError
 from finetune.model.drop_path import DropBranch, drop_branches
+from finetune.model.trainable import ready_to_learn
 
 
 def rates(model):
@@ -24,6 +25,22 @@ def test_the_rate_rises_evenly_from_zero_to_the_last_block(build, family):
     model = build(family, num_hidden_layers=3)
     drop_branches(model, 0.4)
     assert rates(model) == {"attention": [0.0, 0.2, 0.4], "mlp": [0.0, 0.2, 0.4]}
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"train": "last_n_blocks", "train_blocks": 1}, [0.4]),
+        ({"train": "last_n_blocks", "train_blocks": 2}, [0.2, 0.4]),
+        ({"train": "lora"}, [0.0, 0.2, 0.4]),  # adapters learn in every block
+    ],
+)
+def test_blocks_that_stay_frozen_keep_their_branches(checkpoint, recipe, load, choice, expected):
+    if choice["train"] == "lora":
+        pytest.importorskip("peft")
+    folder, choice = checkpoint("vit", num_hidden_layers=3), {**choice, "drop_path": 0.4}
+    ready = ready_to_learn(load(folder, **choice), recipe(folder, **choice))
+    assert rates(ready.model) == {"attention": expected, "mlp": expected}
 
 
 def test_a_branch_is_dropped_for_whole_images_and_keeps_its_expectation():

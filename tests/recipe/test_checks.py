@@ -158,7 +158,32 @@ PATIENT = {"evaluate.patience": 3}
             {"optim.optimizer": "rmsprop", "optim.epsilon": 1e-6},
             "optim.epsilon: found 1e-6, but it does not reach rmsprop; .*(optimizer_args takes what rmsprop alone ",
         ),
-        ({"optim.optimizer": "lion_32bit", "optim.epsilon": 1e-6}, "optim.epsilon: .* does not reach lion_32bit"),
+        (
+            {"optim.optimizer": "lion_32bit", "optim.learning_rate": 1e-5, "optim.epsilon": 1e-6},
+            "optim.epsilon: .* does not reach lion_32bit",
+        ),
+        *(
+            (
+                {"optim.optimizer": name},
+                f"optim.optimizer: found '{name}', but preset auto chooses rates for adamw and its kind, which are of "
+                f"another size than {name}'s; write optim.learning_rate too ({rate} to begin with, and deit-finetune ",
+            )
+            for name, rate in (
+                ("sgd", "0.01"),
+                ("adagrad", "0.01"),
+                ("lion_8bit", "1e-5"),
+                ("paged_lion_32bit", "1e-5"),
+                ("schedule_free_sgd", "0.1"),
+            )
+        ),
+        (
+            {"model.train": "head", "model.drop_path": 0.1},
+            "model.drop_path: found 0.1, but with model.train head no block learns, .*; write 0.0 here, or train: all",
+        ),
+        (
+            {"model.train": "head", "model.activation_checkpointing": True},
+            "model.activation_checkpointing: found true, but with model.train head no gradient .*; write false here",
+        ),
         (
             {"evaluate.min_improvement": 0.01},
             "evaluate.min_improvement: found 0.01, but evaluate.patience is null, so nothing waits for it; write pati",
@@ -260,7 +285,14 @@ def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
         {"evaluate.every": "never"},
         {"optim.warmup_steps": 5, "optim.max_steps": 50},
         {"optim.accumulation_steps": 16},
-        {"optim.optimizer": "lion_32bit"},
+        {"optim.optimizer": "lion_32bit", "optim.learning_rate": 1e-5},
+        {"optim.optimizer": "sgd", "optim.learning_rate": 0.01},
+        {"optim.optimizer": "sgd", "optim.preset": "plain"},
+        *({"optim.optimizer": name} for name in ("adafactor", "rmsprop", "adamw_8bit", "schedule_free_adamw")),
+        *(
+            {"model.train": train, "model.drop_path": 0.1, "model.activation_checkpointing": True}
+            for train in ("all", "last_n_blocks", "lora")
+        ),
         {"model.image_size_px": 384, "model.preprocessing": {"resize_px": 438, "crop_px": 384}},
         {"model.image_size_px": 64, "model.preprocessing": {"resize": "squash", "resize_px": 64, "crop_px": None}},
         {"evaluate.threshold": 0.3},
@@ -283,8 +315,8 @@ def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
         {"model.train": "probe", "model.weights": "random"},
         {"model.train": "probe", "evaluate.best_metric": "mAP", "search.space": {"model.probe.folds": [3, 5]}},
         {"optim.preset": "deit_transfer", "optim.momentum": 0.5},
-        {"optim.optimizer": "sgd", "optim.momentum": 0.5, "optim.betas": [0.9, 0.999], "optim.epsilon": 1e-8},
-        {"optim.optimizer": "lion_32bit", "optim.betas": [0.9, 0.99]},
+        {"optim.preset": "plain", "optim.optimizer": "sgd", "optim.momentum": 0.5, "optim.betas": [0.9, 0.999]},
+        {"optim.preset": "plain", "optim.optimizer": "lion_32bit", "optim.betas": [0.9, 0.99]},
         {"optim.betas": [0.8, 0.9], "optim.epsilon": 1e-6, "optim.momentum": 0.9},
         {"evaluate.min_improvement": 0.01, **PATIENT},
         {"data.split.validation": 0.0, **PATIENT},  # root may hold a validation folder

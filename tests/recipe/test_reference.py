@@ -54,6 +54,40 @@ def test_every_preset_is_spelled_out_and_what_overrides_it_is_said(heading, name
     assert [word for word in words if word not in section] == []
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".npz"])
+@pytest.mark.parametrize("several", [False, True])
+def test_every_column_of_a_file_of_features_is_explained(
+    recipe_for, multilabel, tiny_distilled, tmp_path, suffix, several
+):
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    from finetune.training.features_file import write_features
+
+    labels = multilabel if several else {}
+    file = tmp_path / f"features{suffix}"
+    write_features(recipe_for(**labels, **{"model.checkpoint": str(tiny_distilled)}), file)
+    columns = np.load(file).files if suffix == ".npz" else pq.read_schema(file).names
+    assert {"features", "features_distillation"} <= set(columns)
+    cell = 2 if suffix == ".npz" else 1
+    rows = [line.split("|") for line in files_of_other_verbs().splitlines() if line.startswith("|")]
+    explained = "".join(row[cell] for row in rows)
+    assert [column for column in columns if f"`{column}`" not in explained] == []
+
+
+def files_of_other_verbs() -> str:
+    return reference().partition("## Files of other verbs\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [("ddp_find_unused_parameters", "on for optim.unfreeze_every_epochs"), ("dataloader_prefetch_factor", "4 batches")],
+)
+def test_what_the_code_sets_differs_from_no_row(field, words):
+    (row,) = [line for line in reference().splitlines() if line.startswith(f"| `{field}` |")]
+    assert words in row
+
+
 def test_the_table_has_every_field_of_training_arguments_and_no_other():
     from transformers import TrainingArguments
 

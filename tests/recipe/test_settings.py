@@ -51,6 +51,47 @@ def test_auto_takes_larger_batches_and_fewer_epochs_of_more_images(recipe_for):
     assert few.epochs > some.epochs >= many.epochs == 10.0
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "epochs", "learning_rate"),
+    [(16, 10.0, 5e-5), (64, 32.0, 1e-4), (256, 50.0, 2e-4), (None, 10.0, 5e-5)],
+)
+def test_auto_fits_rate_and_epochs_to_the_batch_that_the_recipe_writes(recipe_for, batch_size, epochs, learning_rate):
+    # 500 steps of 64 of 1,000 images are 32 epochs, of 256 more than the 50 that are the most
+    found = chosen(recipe_for, 1_000, **{"optim.preset": "auto", "optim.batch_size": batch_size})
+    assert (found.batch_size, found.epochs) == (batch_size or 16, epochs)
+    assert found.learning_rate == pytest.approx(learning_rate)
+
+
+def test_auto_fits_random_weights_to_the_batch_that_the_recipe_writes(recipe_for):
+    found = chosen(recipe_for, 6_400, **{"optim.preset": "auto", "model.weights": "random", "optim.batch_size": 256})
+    assert (found.learning_rate, found.epochs) == (pytest.approx(2e-3), 120.0)  # 3,000 steps of 25 an epoch
+
+
+@pytest.mark.parametrize("train", ["head", "lora"])
+def test_auto_has_one_rate_for_a_head_and_one_for_adapters_whatever_the_batch(recipe_for, train):
+    small, large = (
+        chosen(recipe_for, **{"optim.preset": "auto", "model.train": train, "optim.batch_size": size})
+        for size in (16, 256)
+    )
+    assert small.learning_rate == large.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("preset", "batch_size", "learning_rate"),
+    [
+        ("deit", 64, 6.25e-5),  # 5e-4 for each 512 images
+        ("deit", 4096, 4e-3),
+        ("deit_384", 64, 6.25e-7),  # 5e-6 for each 512 images
+        ("deit_transfer", 96, 1.25e-3),  # 0.01 for each 768 images
+        ("plain", 64, 5e-5),
+        ("azure", 64, 5e-5),
+    ],
+)
+def test_deits_rates_are_in_proportion_to_the_batch_and_the_others_fixed(recipe_for, preset, batch_size, learning_rate):
+    found = chosen(recipe_for, **{"optim.preset": preset, "optim.batch_size": batch_size})
+    assert (found.batch_size, found.learning_rate) == (batch_size, pytest.approx(learning_rate))
+
+
 def test_auto_moves_weights_that_know_nothing_faster(recipe_for):
     rates = [
         chosen(recipe_for, **{"optim.preset": "auto", **overrides}).learning_rate
@@ -75,4 +116,4 @@ def test_the_table_has_a_row_for_every_value_and_a_column_for_every_preset():
     head, _, *rows = presets_table().splitlines()
     assert head == "| optim. | auto | plain | azure | deit | deit_384 | deit_transfer |"
     assert [row.split("`")[1] for row in rows] == [field.name for field in dataclasses.fields(Settings)]
-    assert rows[2].endswith("| 5e-5 | 5e-5 | 1e-3 | 5e-6 | 0.01 |")
+    assert rows[2].endswith("| 5e-5 | 5e-5 | 1e-3 · batch / 1024 | 5e-6 · batch / 512 | 0.01 · batch / 768 |")

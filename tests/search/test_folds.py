@@ -17,6 +17,7 @@ import finetune
 from finetune.errors import DataError, RecipeError, RunFolderError
 from finetune.predict import Predictor
 from finetune.recipe import dump_recipe
+from finetune.recipe.reference import reference
 from finetune.run_folder import RunFolder
 from finetune.search import crossval
 from finetune.training import Interrupted
@@ -59,6 +60,15 @@ def test_the_mean_is_that_of_the_folds_test_metrics_and_out_of_fold_that_of_all_
     assert together["accuracy"] == pytest.approx(np.mean(hits))
     truth = [line["probabilities"][line["true"][0]] for line in three.predictions]
     assert together["loss"] == pytest.approx(-np.mean(np.log(truth)))
+
+
+def test_the_reference_explains_every_key_of_the_metrics_of_a_cross_validation(three):
+    section = reference().partition("## Files of other verbs\n")[2].partition("\n## ")[0]
+    assert [key for key in three.metrics if f"\n| `{key}` |" not in section] == []
+    assert {"folds", "mean", "interval", "out_of_fold"} == set(three.metrics)
+    assert [type(three.metrics[key]) for key in ("folds", "mean")] == [list, dict]
+    low, high = three.metrics["interval"]["accuracy"]
+    assert low <= three.metrics["mean"]["accuracy"] <= high
 
 
 def test_the_folder_opens_as_the_mean_of_its_models(three, image_folder):

@@ -26,7 +26,12 @@ def faults(recipe_for, space):
         ({"augment.preset": ["light", "lihgt"]}, "search.space: augment.preset: found 'lihgt', expected none, light"),
         (
             {"optim.batch_size": {"low": 4, "high": 8}},
-            "search.space: optim.batch_size: found 4.0, expected a whole number",
+            "recipe: search.space: optim.batch_size: found low 4 and high 8, but the key takes whole numbers; write "
+            "whole: true beside them",
+        ),
+        (
+            {"model.lora.rank": {"low": 4, "high": 8}},
+            "recipe: search.space: model.lora.rank: found low 4 and high 8, but the key takes whole numbers",
         ),
         (
             {"optim.batch_size": {"low": 4.5, "high": 8, "whole": True}},

@@ -35,6 +35,13 @@ def test_without_the_finder_the_error_says_what_to_set(recipe_for):
         fit_in_memory(recipe, 16, 1, short_of_memory_above(4, []), print)
 
 
+@pytest.mark.parametrize(("train", "helps"), [("all", True), ("head", False)])
+def test_recomputing_activations_is_advised_where_there_are_gradients_to_compute(recipe_for, train, helps):
+    with pytest.raises(HardwareError) as caught:
+        fit_in_memory(recipe_for(**{"model.train": train}), 16, 1, short_of_memory_above(4, []), print)
+    assert ("model.activation_checkpointing: true" in str(caught.value)) == helps
+
+
 def test_the_finder_gives_up_at_single_images(recipe_for):
     recipe = recipe_for(**{"optim.batch_size": 4, "optim.find_batch_size": True})
     with pytest.raises(HardwareError, match="out of memory with 1 images"):

@@ -33,6 +33,16 @@ def _what_learns(train: str, layer_decay: float | None, unfreeze: float | None) 
         yield "optim.unfreeze_every_epochs", f"found {unfreeze}, {why}; write train: all, or null here"
 
 
+def _head_alone(train: str, drop_path: float, checkpointing: bool) -> Found:
+    """What belongs to an encoder that learns, beside one that does not. A probe, which takes no steps, has its own."""
+    if train == "head" and drop_path:
+        why = "but with model.train head no block learns, and skipping its branches would be noise in its features"
+        yield "model.drop_path", f"found {drop_path}, {why}; write 0.0 here, or train: all"
+    if train == "head" and checkpointing:
+        why = "but with model.train head no gradient reaches the blocks, so no activations are kept"
+        yield "model.activation_checkpointing", f"found true, {why}; write false here, or train: all"
+
+
 def _drawn_weights(weights: str, head: str, train: str) -> Found:
     """A probe of drawn features is accepted: it is the baseline that others are compared with."""
     if weights == "random" and head != "new":
@@ -55,6 +65,7 @@ def _image_size(size_px: int | None, preprocessing: Any) -> Found:
 CHECKS: Checks = {
     _train_keys_are_used: ("model.train", "model.train_blocks", "model.lora", "model.probe"),
     _what_learns: ("model.train", "optim.layer_decay", "optim.unfreeze_every_epochs"),
+    _head_alone: ("model.train", "model.drop_path", "model.activation_checkpointing"),
     _drawn_weights: ("model.weights", "model.head", "model.train"),
     _image_size: ("model.image_size_px", "model.preprocessing"),
 }

@@ -28,6 +28,14 @@ TRAINER_OPTIMIZERS = tuple(_TRAINER_NAMES.split())
 WITHOUT_BETAS = ("sgd", "adafactor", "adagrad", "rmsprop", "grokadamw", "schedule_free_sgd")
 """How the names of optimisers begin to which the Trainer gives neither betas nor epsilon; a test compares."""
 
+OTHER_RATES = {"sgd": "0.01", "adagrad": "0.01", "lion": "1e-5", "schedule_free_sgd": "0.1"}
+"""How the names of optimisers begin that want rates of another size than Adam's kind, and a rate to begin with.
+
+The others divide a gradient by its running size, so that a weight moves by about the rate whatever the loss. SGD moves
+by rate times gradient, Adagrad less from step to step, and Lion always by the whole rate (Chen et al., 2023: 3 to 10
+times less than AdamW's). 0.01 is that of DeiT's transfer.
+"""
+
 UNSUITED = ("galore", "apollo", "lomo", "adalomo")
 """How the names of optimisers begin that the Trainer knows and that cannot work here."""
 
@@ -61,6 +69,16 @@ def _optimizer(name: str | None) -> Found:
         yield "optim.optimizer", f"found {name!r}, {expected}{did_you_mean(name.lower(), known)}"
 
 
+def _auto_knows_its_rate(train: str, name: str | None, preset: str, learning_rate: float | None) -> Found:
+    """What auto chooses is AdamW's, at which SGD would learn next to nothing."""
+    plain = (name or "").removeprefix("paged_")
+    start = next((rate for begins, rate in OTHER_RATES.items() if plain.startswith(begins)), None)
+    if preset == "auto" and start and learning_rate is None and train != "probe":  # which refuses all keys of optim
+        why = f"but preset auto chooses rates for adamw and its kind, which are of another size than {name}'s"
+        cure = f"write optim.learning_rate too ({start} to begin with, and deit-finetune find-lr looks further)"
+        yield "optim.optimizer", f"found {name!r}, {why}; {cure}"
+
+
 def _optimizer_keys_are_used(
     train: str, name: str | None, preset: str, momentum: float, betas: Sequence[float], epsilon: float
 ) -> Found:
@@ -82,6 +100,7 @@ CHECKS: Checks = {
     _warmup: ("optim.warmup_steps", "optim.warmup_fraction", "optim.max_steps"),
     _pieces: ("optim.accumulation_steps", "optim.batch_size"),
     _optimizer: ("optim.optimizer",),
+    _auto_knows_its_rate: ("model.train", "optim.optimizer", "optim.preset", "optim.learning_rate"),
     _optimizer_keys_are_used: (
         "model.train",
         "optim.optimizer",

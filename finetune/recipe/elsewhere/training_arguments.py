@@ -108,7 +108,8 @@ TRAINING_ARGUMENTS = table(
         "use_cpu": "run.device",
         "accelerator_config": "| the runner brings its own loader, which Accelerate does not touch",
         "parallelism_config": "| splits one model over GPUs; an image classifier fits on one",
-        "ddp_find_unused_parameters": "| never needed: every parameter that learns takes part in every step",
+        "ddp_find_unused_parameters": "| on for optim.unfreeze_every_epochs, which leaves parameters out for a while; "
+        "else every parameter that learns takes part in every step",
         "ddp_bucket_cap_mb": "| PyTorch's default",
         "ddp_broadcast_buffers": "| a ViT has no buffers that training changes",
         "ddp_static_graph": "| PyTorch's default",
@@ -123,7 +124,7 @@ TRAINING_ARGUMENTS = table(
         "dataloader_num_workers": "data.workers",
         "dataloader_pin_memory": "| on where there is a GPU",
         "dataloader_persistent_workers": "| the augmentation is seeded by image, so workers may come and go",
-        "dataloader_prefetch_factor": "| PyTorch's default",
+        "dataloader_prefetch_factor": "| 4 batches a worker",
         "dataloader_multiprocessing_context": "| PyTorch's default",
         "dataloader_in_order": "| always, or a run could not be repeated",
         "remove_unused_columns": _RUNNER,

@@ -62,7 +62,8 @@ class _Data(Section):
     keep_decoded_mb: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Memory in MB for keeping decoded images between epochs; auto takes up to a quarter of what is free."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
-    """Loader processes; auto uses none while all images are kept decoded, else one per core (at most 8)."""
+    """Loader processes; auto uses none while all images are kept decoded, else one per idle core, at most 8: beside a
+    GPU all cores, on a CPU those beyond the threads of PyTorch (none, unless OMP_NUM_THREADS leaves some)."""
 
 
 class _FilesData(_Data):

@@ -85,7 +85,7 @@ class Model(Section):
     """The fit, for train: probe."""
     drop_path: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Stochastic depth: probability with which the last block's branches are skipped for an image; it rises
-    evenly from 0 at the first block."""
+    evenly from 0 at the first block. Blocks that do not learn (train: last_n_blocks) keep theirs."""
     attention: Literal["auto", "eager", "sdpa"] = "auto"
     """Attention implementation; auto takes eager for bf16 on a CPU, where it is faster, else sdpa."""
     activation_checkpointing: bool = False

@@ -21,7 +21,8 @@ class Optim(Section):
     max_steps: Count | None = None
     """Optimiser steps; when given, epochs is not used."""
     batch_size: Count | None = None
-    """Images per optimiser step, over all processes and accumulation steps together."""
+    """Images per optimiser step, over all processes and accumulation steps together. Presets auto, deit, deit_384 and
+    deit_transfer fit to it a learning_rate that is null, and auto its epochs."""
     accumulation_steps: Count = 1
     """Pieces that a process works its share of a batch through in: less memory, same result (but for mixup and cutmix,
     which mix within a piece)."""
@@ -92,7 +93,8 @@ class Distill(Section):
     """Learning from another classifier besides the labels."""
 
     teacher: Text
-    """A checkpoint or run folder; its classes must be the data's, in any order."""
+    """A checkpoint or run folder; its classes must be the data's, in any order. Of images that nothing varies it is
+    asked once, and its answers are kept in memory for that run; each trial of a sweep asks again."""
     revision: str | None = None
     """Branch, tag or commit on the Hub."""
     kind: Literal["soft", "hard"] = "hard"
