@@ -1,24 +1,31 @@
-"""What stands in for a checkpoint or data that cannot be reached: the recipe's ``offline`` section, loudly.
+"""What stands in for a checkpoint, a teacher or data that cannot be reached: the recipe's ``offline`` section, loudly.
 
 The decision is made once, before anything is downloaded. Data that cannot be had are replaced by the section's
-``data.*`` keys, a checkpoint by all its other keys: they hold what suits the other checkpoint.
+``data.*`` keys, a teacher by its ``distill`` keys, a checkpoint by all but ``data.*``: they hold what suits the other
+checkpoint.
 """
 
 from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from finetune.errors import UnreachableError
-from finetune.reachability import SECONDS, Need, checkpoint_need, data_need, reasons_against
+from finetune.reachability import SECONDS, Need, checkpoint_need, data_need, reasons_against, teacher_need
 from finetune.recipe import Recipe, offline_recipe
 from finetune.recipe.words import found
 
 WIDTH = 78
-Part = Literal["checkpoint", "data"]
+Part = Literal["checkpoint", "teacher", "data"]
+PARTS: tuple[Part, ...] = ("checkpoint", "teacher", "data")
+KEYS: dict[Part, str] = {
+    "checkpoint": "model.checkpoint",
+    "teacher": "distill.teacher",
+    "data": "data.root or data.name",
+}
 
 
 @dataclass(frozen=True)
@@ -41,31 +48,30 @@ class Reached:
         return bool(self.replaced)
 
 
-def reach(recipe: Recipe, strict: bool = False, *, checkpoint: bool = True) -> Reached:
-    """Decide whether checkpoint and data can be had, and apply the ``offline`` section where they cannot.
+def reach(recipe: Recipe, strict: bool = False, *, parts: Sequence[Part] = PARTS) -> Reached:
+    """Decide whether checkpoint, teacher and data can be had, and apply the ``offline`` section where they cannot.
 
     Takes at most 4 seconds for the network, however it misbehaves; what is on the disk needs no network.
 
     Args:
         recipe: A loaded recipe.
         strict: Fail instead of falling back.
-        checkpoint: Ask for the checkpoint too; False where only the data are needed.
+        parts: What is needed.
     Raises:
         UnreachableError: something cannot be reached, and nothing may or can stand in for it.
     """
-    parts: tuple[Part, ...] = ("checkpoint", "data") if checkpoint else ("data",)
     end = time.monotonic() + SECONDS
     missing = _missing(recipe, parts, end)
     if not missing:
         return Reached(recipe, {})
     if strict:
         raise UnreachableError(_refusal(missing, "--no-fallback allows nothing to stand in"))
-    stand_in = offline_recipe(recipe, checkpoint="checkpoint" in missing, data="data" in missing)
-    unchanged = [_key(part) for part in missing if _need(stand_in, part) == missing[part].need]
+    stand_in = _stand_in(recipe, missing)
+    unchanged = [part for part in missing if _need(stand_in, part) == missing[part].need]
     if unchanged:
-        section = f"offline section has no {unchanged[0]}" if recipe.offline else "recipe has no offline section"
+        section = f"offline section has no {KEYS[unchanged[0]]}" if recipe.offline else "recipe has no offline section"
         raise UnreachableError(_refusal(missing, f"the {section} to stand in"))
-    still = _missing(stand_in, tuple(missing), end)
+    still = _missing(stand_in, [part for part in parts if _need(stand_in, part) != _need(recipe, part)], end)
     if still:
         raise UnreachableError(_refusal({**missing, **still}, "what the offline section names cannot be had either"))
     replaced = _replaced(recipe, stand_in, missing)
@@ -81,26 +87,38 @@ class Missing:
 
 
 def _need(recipe: Recipe, part: Part) -> Need:
-    return checkpoint_need(recipe.model) if part == "checkpoint" else data_need(recipe.data)
+    if part == "data":
+        return data_need(recipe.data)
+    return checkpoint_need(recipe.model) if part == "checkpoint" else teacher_need(recipe.distill)
 
 
-def _missing(recipe: Recipe, parts: tuple[Part, ...], end: float) -> dict[Part, Missing]:
+def _stand_in(recipe: Recipe, missing: Collection[Part]) -> Recipe:
+    """With the keys of the offline section that stand in for what is missing."""
+    chosen = {key: value for key, value in recipe.offline.items() if _cause(key, missing)}
+    applied = offline_recipe(recipe.model_copy(update={"offline": chosen}), checkpoint=True, data=True)
+    return applied.model_copy(update={"offline": recipe.offline})
+
+
+def _cause(key: str, missing: Collection[Part]) -> Part | None:
+    """For which of the missing parts a key of the offline section stands in."""
+    section = key.partition(".")[0]
+    causes: dict[str, tuple[Part, ...]] = {"data": ("data",), "distill": ("teacher", "checkpoint")}
+    return next((part for part in causes.get(section, ("checkpoint",)) if part in missing), None)
+
+
+def _missing(recipe: Recipe, parts: Sequence[Part], end: float) -> dict[Part, Missing]:
     """The parts that cannot be had; the network is asked until the end."""
     needs = [_need(recipe, part) for part in parts]
     reasons = reasons_against(needs, max(0.1, end - time.monotonic()))
     return {part: Missing(need, why) for part, need, why in zip(parts, needs, reasons, strict=True) if why}
 
 
-def _key(part: Part) -> str:
-    return "model.checkpoint" if part == "checkpoint" else "data.root or data.name"
-
-
 def _replaced(recipe: Recipe, stand_in: Recipe, missing: Mapping[Part, Missing]) -> dict[str, dict[str, Any]]:
     before, after = recipe.model_dump(mode="json"), stand_in.model_dump(mode="json")
     replaced = {}
     for key in recipe.offline:
-        part: Part = "data" if key.partition(".")[0] == "data" else "checkpoint"
-        if part in missing and _at(before, key) != _at(after, key):
+        part = _cause(key, missing)
+        if part is not None and _at(before, key) != _at(after, key):
             why = f"{missing[part].need.name}: {missing[part].why}"
             replaced[key] = {"from": _at(before, key), "to": _at(after, key), "why": why}
     return replaced
@@ -124,11 +142,12 @@ def _refusal(missing: Mapping[Part, Missing], why_no_stand_in: str) -> str:
 def _advice(part: Part, item: Missing) -> str:
     name = item.need.name
     network = f"Unset {item.why.split()[0]}" if item.why.endswith(" is set") else "Connect to the network"
-    if part == "checkpoint":
+    if part != "data":
         folder = name.rpartition("/")[2]
+        other = ", or to the folder of a run of the same classes" if part == "teacher" else ""
         return (
             f"{network}; or fetch it elsewhere with `hf download {name} --local-dir {folder}`, copy the folder here "
-            f"and set model.checkpoint={folder}."
+            f"and set {item.need.key}={folder}{other}."
         )
     if item.need.key == "data.name":
         return f"{network}; or copy the data set {name} here and set data.name to its folder."

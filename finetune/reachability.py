@@ -1,4 +1,4 @@
-"""Whether a checkpoint or a data set can be had: from this disk, from a cache, or from the network.
+"""Whether a checkpoint, a teacher or a data set can be had: from this disk, from a cache, or from the network.
 
 Nothing is downloaded. What is on the disk answers without the network; else one short request does, in a thread that
 is left behind when its time is up, because a name look-up cannot be cut short.
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from finetune.recipe.sections import Data, FormulaData, HubData, Model
+from finetune.recipe.sections import Data, Distill, FormulaData, HubData, Model
 
 SECONDS = 4.0
 """For all requests together; they run side by side."""
@@ -47,16 +47,28 @@ class Need:
 
 def checkpoint_need(model: Model) -> Need:
     """What ``model.checkpoint`` needs. A path needs no network, also one that does not exist: that is another fault."""
-    need = Need("model.checkpoint", model.checkpoint)
-    if model.checkpoint.startswith("bundled:") or Path(model.checkpoint).expanduser().exists():
+    return _model_need("model.checkpoint", model.checkpoint, model.revision)
+
+
+def teacher_need(distill: Distill | None) -> Need:
+    """What ``distill.teacher`` needs, as a checkpoint does; nothing where there is none."""
+    return (
+        Need("distill.teacher", "")
+        if distill is None
+        else _model_need("distill.teacher", distill.teacher, distill.revision)
+    )
+
+
+def _model_need(key: str, name: str, revision: str | None) -> Need:
+    need = Need(key, name)
+    if name.startswith("bundled:") or Path(name).expanduser().exists():
         return need
     from finetune.model.hub import cached_snapshot
     from finetune.model.sources import is_hub_name
 
-    if not is_hub_name(model.checkpoint) or cached_snapshot(model.checkpoint, model.revision):
+    if not is_hub_name(name) or cached_snapshot(name, revision):
         return need
-    at = quote(model.revision or "main", safe="")
-    return _on_the_hub(need, f"{model.checkpoint}/resolve/{at}/config.json", _HUB_IS_OFF)
+    return _on_the_hub(need, f"{name}/resolve/{quote(revision or 'main', safe='')}/config.json", _HUB_IS_OFF)
 
 
 def data_need(data: Data) -> Need:

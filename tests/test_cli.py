@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -14,9 +16,12 @@ from typing import Any
 
 import pytest
 
-from finetune.cli import INTERRUPTED, OK, STOPPED, USERS_MISTAKE, VERBS, main
+from finetune.cli import INTERRUPTED, OK, STOPPED, USERS_MISTAKE, VERBS, _parser, _with_verb, main
+from finetune.cli.verbs import _load
+from finetune.cli.words import EXAMPLES
 from finetune.recipe import recipe_schema
 
+HEAVY = {"torch", "transformers", "datasets", "numpy", "sklearn", "evaluate", "matplotlib", "accelerate", "pydantic"}
 RECIPE = "task: multiclass\ndata: {kind: folder, root: photos}\n"
 
 
@@ -60,6 +65,38 @@ def test_every_verb_has_its_own_help(capsys, verb):
     with pytest.raises(SystemExit, match="0"):
         main([verb, "--help"])
     assert f"usage: deit-finetune {verb} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_a_verb_ends_with_examples_that_its_options_and_the_recipe_take(capsys, recipe_file, verb):
+    with pytest.raises(SystemExit, match="0"):
+        main([verb, "--help"])
+    text = capsys.readouterr().out
+    assert text.isascii()
+    shown = text.partition("\nexamples:\n")[2]
+    assert shown == EXAMPLES[verb]
+    assert max(map(len, shown.splitlines())) <= 120
+    commands = [shlex.split(line, comments=True) for line in shown.replace("\\\n", " ").splitlines()]
+    assert 1 <= len(commands) <= 2
+    calls = []
+    for program, *words in commands:
+        assert program == "deit-finetune"
+        options = _parser().parse_args(_with_verb(list(itertools.takewhile(lambda word: word != ">", words))))
+        calls.append(options.call)
+        if hasattr(options, "overrides"):
+            options.recipe = recipe_file
+            _load(options)
+    assert calls[0] == VERBS[verb][0]
+
+
+def test_the_help_of_every_verb_imports_nothing_heavy():
+    program = (
+        "import sys\nfrom finetune.cli import VERBS, main\n"
+        "for verb in VERBS:\n    try:\n        main([verb, '--help'])\n    except SystemExit:\n        pass\n"
+        f"print(*sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.split() == []
 
 
 def test_no_words_at_all_show_the_help_as_a_mistake(capsys):

@@ -229,7 +229,7 @@ def test_a_key_that_says_what_is_so_anyway_is_not_called_replaced():
 
 def test_the_checkpoint_does_not_matter_where_only_data_are_read(tmp_path):
     (tmp_path / "data/fridgeObjects").mkdir(parents=True)
-    assert not reach(recipe_of(None), strict=True, checkpoint=False).fallback
+    assert not reach(recipe_of(None), strict=True, parts=("data",)).fallback
 
 
 @pytest.mark.usefixtures("no_network")
@@ -293,6 +293,78 @@ def test_a_stand_in_that_cannot_be_reached_either_fails():
     with pytest.raises(UnreachableError, match=r"what the offline section names cannot be had either") as caught:
         reach(recipe_of(None, offline=offline))
     assert "facebook/deit-tiny-patch16-224: 127.0.0.1 refused" in str(caught.value)
+
+
+# ---------------------------------------------------------------- a teacher
+
+
+def taught(**more: Any) -> Recipe:
+    """A recipe of which only the teacher has to be fetched."""
+    distill = {"teacher": "someone/wise", "kind": "soft", "temperature": 2.0}
+    return recipe_of(None, "bundled:deit-nano", **{"offline": {}, "distill": distill, **more})
+
+
+def test_a_teacher_is_asked_for_beside_the_others_and_not_where_only_others_are_needed(server, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    server.answers = {"/someone/wise/resolve/v1/config.json": (200, {})}
+    recipe = taught(distill={"teacher": "someone/wise", "revision": "v1"})
+    assert not reach(recipe).fallback
+    assert server.asked == ["HEAD /someone/wise/resolve/v1/config.json"]
+    reach(recipe, parts=("checkpoint", "data"))
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("offline", [{}, {"optim.epochs": 3, "data.root": "x"}])
+def test_a_teacher_that_cannot_be_reached_is_told_with_what_to_do(offline):
+    with pytest.raises(UnreachableError, match=r"^cannot be reached, and the .* to stand in:") as caught:
+        reach(taught(offline=offline))
+    text = str(caught.value)
+    assert ("offline section has no distill.teacher" if offline else "recipe has no offline section") in text
+    assert "distill.teacher: someone/wise: 127.0.0.1 refused the connection" in text
+    assert (
+        "or fetch it elsewhere with `hf download someone/wise --local-dir wise`, copy the folder here and set "
+        "distill.teacher=wise, or to the folder of a run of the same classes." in text
+    )
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("teacher", ["runs/large", "./nowhere", "bundled:deit-nano"])
+def test_a_teacher_in_a_folder_needs_no_network(tmp_path, teacher):
+    (tmp_path / "runs/large").mkdir(parents=True)
+    assert not reach(taught(distill={"teacher": teacher}), strict=True).fallback
+
+
+@pytest.mark.parametrize(
+    ("offline", "expected"),
+    [
+        ({"distill.teacher": "runs/small", "distill.temperature": 1.0}, ("runs/small", 1.0)),
+        ({"distill": None}, None),
+    ],
+)
+def test_only_the_distill_keys_of_the_section_stand_in_for_a_teacher(tmp_path, offline, expected):
+    (tmp_path / "runs/small").mkdir(parents=True)
+    reached = reach(taught(offline={**OFFLINE, **offline}))
+    assert set(reached.replaced) == set(offline)
+    assert reached.recipe.optim.epochs is None
+    distill = reached.recipe.distill
+    assert (distill and (distill.teacher, distill.temperature)) == expected
+    assert "The teacher cannot be reached: someone/wise" in str(reached.notice)
+    assert reached.recipe.offline == {**OFFLINE, **offline}
+
+
+def test_a_teacher_that_comes_with_another_checkpoint_is_asked_for_too(tmp_path):
+    (tmp_path / "here").mkdir()
+    offline = {"model.checkpoint": "bundled:deit-nano", "distill.teacher": "someone/else"}
+    with pytest.raises(UnreachableError, match="what the offline section names cannot be had either") as caught:
+        reach(recipe_of(None, offline=offline, distill={"teacher": "here"}))
+    assert "distill.teacher: someone/else: 127.0.0.1 refused the connection" in str(caught.value)
+
+
+def test_a_run_tells_of_its_teacher_before_it_looks_at_the_data():
+    from finetune.training import train
+
+    with pytest.raises(UnreachableError, match=r"distill\.teacher: someone/wise: 127\.0\.0\.1 refused"):
+        train(taught())  # there is no folder data/fridgeObjects, which would be told next
 
 
 # ---------------------------------------------------------------- time

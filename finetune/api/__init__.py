@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from finetune.api.folds import Folds
 from finetune.api.run import Run
 from finetune.recipe import Recipe, load_recipe, with_overrides
-from finetune.run_folder import RunFolder, is_ensemble
+from finetune.run_folder import RunFolder, is_ensemble, refuse_unfinished
 
 if TYPE_CHECKING:
     from finetune.data import Splits
@@ -80,8 +80,9 @@ def open_run(path: str | Path, *, device: str | None = None) -> Run:
         path: The run folder, or the folder of all folds.
         device: Where to predict; by default the GPU where there is one, else the CPU.
     Raises:
-        RunFolderError: there is no run, or it has no model yet.
+        RunFolderError: there is no run, or it has no model yet, or not all folds of a cross-validation are finished.
     """
+    refuse_unfinished(path)
     return Folds(RunFolder(Path(path)), device) if is_ensemble(path) else Run(RunFolder.open(path), device)
 
 
@@ -97,7 +98,7 @@ def load_data(recipe: RecipeSource, /, *, fallback: bool = True, **overrides: An
     from finetune.data import load_splits
     from finetune.fallback import reach
 
-    reached = reach(_loaded(recipe, overrides), strict=not fallback, checkpoint=False)
+    reached = reach(_loaded(recipe, overrides), strict=not fallback, parts=("data",))
     if reached.notice:
         print(reached.notice, file=sys.stderr)
     return load_splits(reached.recipe)

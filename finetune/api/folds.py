@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from finetune.labels import LabelSpace
 from finetune.run_folder import read_members
 
 if TYPE_CHECKING:
+    from finetune.api.run_plots import FoldPlots
     from finetune.data import Splits
     from finetune.predict import Predictor
 
@@ -54,9 +54,16 @@ class Folds(Run):
 
     @cached_property
     def data(self) -> Splits:
-        """The images of ``predictions``, in their order, as the split ``out_of_fold``."""
-        import datasets
+        """All images, in the order of ``predictions``, as the split ``out_of_fold``; ``data.findings`` counts them and
+        says how many each fold has. What a single fold was trained on is ``folds[0].data``."""
+        from finetune.search.out_of_fold import whole_data
 
-        parts = [fold.data for fold in self.folds]
-        together = datasets.concatenate_datasets([part.datasets["test"] for part in parts])
-        return dataclasses.replace(parts[0], datasets=datasets.DatasetDict({"out_of_fold": together}))
+        return whole_data([fold.data for fold in self.folds])
+
+    @property
+    def plots(self) -> FoldPlots:
+        """Pictures of all images, each as the model said that did not train on it: ``confusion_matrix()``,
+        ``per_class()``, ``predictions()``, ``data()``. ``folds[0].plots`` draws a single fold."""
+        from finetune.api.run_plots import FoldPlots
+
+        return FoldPlots(self)

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 
 class RunPlots:
-    """Figures of one run. A notebook shows them; ``.savefig("curves.png")`` writes them."""
+    """Figures of one run. A notebook shows them; ``.savefig("curves.png")`` writes them.
+
+    Where no split is named, scores are those of ``scored`` and images those of ``shown``.
+    """
+
+    scored, shown = "validation", "train"
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -46,29 +51,31 @@ class RunPlots:
         metrics = dict.fromkeys([best, "accuracy", "mAP", "f1_macro"])
         return curves(run.history, [name for name in metrics if name != "loss"], run.record.get("best", {}).get("step"))
 
-    def confusion_matrix(self, split: str = "validation") -> Drawing:
+    def confusion_matrix(self, split: str | None = None) -> Drawing:
         """Which class was taken for which (multiclass).
 
         Raises:
             DataError: the split was not scored, or images have several labels.
         """
+        split = split or self.scored
         matrix = self._metrics(split).get("confusion_matrix")
         if matrix is None:
             raise DataError(f"{self._run.folder}: {split} has no confusion matrix; plots.per_class() is for every task")
         return confusion_matrix(matrix, self._run.labels.names)
 
-    def per_class(self, split: str = "validation") -> Drawing:
+    def per_class(self, split: str | None = None) -> Drawing:
         """Precision, recall and F1 of every class, with the number of its images.
 
         Raises:
             DataError: the split was not scored.
         """
+        split = split or self.scored
         rows: dict[str, dict[str, Any]] = self._metrics(split)["per_class"]
         groups = [f"{name} ({row['support']})" for name, row in rows.items()]
         series = {key: [row[key] for row in rows.values()] for key in ("precision", "recall", "f1")}
         return grouped_bars(groups, series, xlabel=f"{split} (in brackets: its images of the class)")
 
-    def predictions(self, n: int = 8, split: str = "validation", wrong_first: bool = True) -> Drawing:
+    def predictions(self, n: int = 8, split: str | None = None, wrong_first: bool = True) -> Drawing:
         """``n`` images with what was predicted, and what is true where that differs.
 
         Args:
@@ -76,6 +83,7 @@ class RunPlots:
         Raises:
             DataError: the split was not scored.
         """
+        split = split or self.scored
         self._metrics(split)
         rows = [(place, row) for place, row in enumerate(_of_split(self._run, split))]
         chosen = sorted(rows, key=_wrong_and_sure)[:n] if wrong_first else spread(rows, n)
@@ -89,22 +97,40 @@ class RunPlots:
         title = Path(prediction.path).name if prediction.path else ""
         return image_and_scores(Sources([image])[0], prediction.top(10), prediction.predicted, threshold, title)
 
-    def data(self, n: int = 8, split: str = "train") -> Drawing:
+    def data(self, n: int = 8, split: str | None = None) -> Drawing:
         """``n`` images of a split with their labels, spread over the classes."""
-        return sample_images(self._run.data, n, split)
+        return sample_images(self._run.data, n, split or self.shown)
 
     def _metrics(self, split: str) -> dict[str, Any]:
-        scores: dict[str, Any] | None = self._run.metrics.get(split)
-        if scores is None:
-            known = ", ".join(name for name, value in self._run.metrics.items() if value) or "no split"
-            raise DataError(f"{self._run.folder}: {split} was not scored; {known} was")
-        return scores
+        """The scores of a split; what else stands in a cross-validation's metrics is none."""
+        scores: dict[str, dict[str, Any]] = {
+            name: value for name, value in self._run.metrics.items() if "per_class" in value
+        }
+        if split not in scores:
+            raise DataError(f"{self._run.folder}: {split} was not scored; {', '.join(scores) or 'no split'} was")
+        return scores[split]
 
     def _image(self, split: str, place: int, row: dict[str, Any]) -> Image.Image:
         """The image of a prediction: the file, or the row of the data set where it never was a file."""
         if Path(row["path"]).is_file():
             return decode(row["path"])
         return decode(self._run.data.datasets[split][place]["image"])
+
+
+class FoldPlots(RunPlots):
+    """Figures of a cross-validation."""
+
+    scored, shown = "out_of_fold", "out_of_fold"
+
+    def curves(self) -> Drawing:
+        """None: each fold has its own.
+
+        Raises:
+            DataError: always; it says where they are.
+        """
+        raise DataError(
+            f"{self._run.folder}: each fold has curves of its own; .folds[0].plots.curves() draws the first's"
+        )
 
 
 def _of_split(run: Run, split: str) -> Iterator[dict[str, Any]]:

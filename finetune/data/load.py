@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import datasets
+import numpy as np
 
 from finetune.data import checks
 from finetune.data.columns import to_dataset
 from finetune.data.findings import Findings, image_sizes
 from finetune.data.fingerprint import fingerprint
 from finetune.data.rows import SPLITS, Rows, SplitName
-from finetune.data.splits import assign_splits
+from finetune.data.splits import assign_splits, gathered
 from finetune.data.verify import BadImage, Verified, verify_rows
 from finetune.errors import DataError
 from finetune.labels import LabelSpace
@@ -32,6 +33,7 @@ class Splits:
         dropped: Images that were left out.
         source: Where the data came from, for the run's record.
         contents: By split, a digest of each image's bytes.
+        groups: By split, each image's value of ``data.group_column``; empty where none is asked for.
     """
 
     datasets: datasets.DatasetDict
@@ -40,6 +42,14 @@ class Splits:
     dropped: list[BadImage]
     source: dict[str, Any]
     contents: dict[str, list[bytes]] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
+
+    def together(self, split: str) -> np.ndarray:
+        """(images,) int64: images of one number share a group or their bytes, and must not be parted."""
+        contents, numbers = self.contents[split], np.empty(len(self.contents[split]), dtype=np.int64)
+        for number, members in enumerate(gathered(range(len(contents)), contents, self.groups.get(split, ()))):
+            numbers[members] = number
+        return numbers
 
 
 def load_splits(recipe: Recipe) -> Splits:
@@ -62,7 +72,15 @@ def load_splits(recipe: Recipe) -> Splits:
     contents: dict[str, list[bytes]] = {name: [] for name in tables}
     for name, content in zip(survey.assigned, survey.verified.contents, strict=True):
         contents[name].append(content)
-    return Splits(datasets.DatasetDict(tables), survey.labels, survey.findings, survey.dropped, record, contents)
+    return Splits(
+        datasets.DatasetDict(tables),
+        survey.labels,
+        survey.findings,
+        survey.dropped,
+        record,
+        contents,
+        {name: part.groups for name, part in parts.items() if part.groups},
+    )
 
 
 def check_data(recipe: Recipe) -> Findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -61,7 +61,7 @@ class _Cut:
 
     @classmethod
     def of(cls, rows: Rows, free: Sequence[int], contents: Sequence[bytes], seed: int) -> _Cut:
-        together = _together(rows, free, contents)
+        together = gathered(free, contents, rows.groups or ())
         classes = sorted({name for row in free for name in rows.labels[row]})
         ids = {name: i for i, name in enumerate(classes)}
         return cls(together, [_unit(rows, members, ids, seed) for members in together], classes)
@@ -132,9 +132,16 @@ def _shares(split: Split, given: set[SplitName | None]) -> dict[SplitName, Fract
     return {"train": 1 - sum(held_out.values(), Fraction(0)), **held_out}
 
 
-def _together(rows: Rows, free: Sequence[int], contents: Sequence[bytes]) -> list[list[int]]:
-    """Rows that share a group, a content, or another row that does so, gathered."""
-    parent = {row: row for row in free}
+def gathered(rows: Iterable[int], *columns: Sequence[bytes | str]) -> list[list[int]]:
+    """Rows that must not be parted, gathered: those that share a value, or another row that does so.
+
+    Args:
+        columns: Groups or contents, one value per row; an empty value is shared with nobody, an empty column by nobody.
+
+    >>> gathered(range(5), [b"x", b"y", b"x", b"z", b""], ["", "", "1", "1", ""])
+    [[0, 2, 3], [1], [4]]
+    """
+    parent = {row: row for row in rows}
 
     def top(row: int) -> int:
         while parent[row] != row:
@@ -142,15 +149,15 @@ def _together(rows: Rows, free: Sequence[int], contents: Sequence[bytes]) -> lis
             row = parent[row]
         return row
 
-    for keys in (contents, rows.groups or ()):
+    for column in columns:
         first: dict[bytes | str, int] = {}
-        for row in free if keys else ():
-            if keys[row]:
-                parent[top(row)] = top(first.setdefault(keys[row], row))
-    gathered: defaultdict[int, list[int]] = defaultdict(list)
-    for row in free:
-        gathered[top(row)].append(row)
-    return list(gathered.values())
+        for row in parent if column else ():
+            if column[row]:
+                parent[top(row)] = top(first.setdefault(column[row], row))
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for row in parent:
+        members[top(row)].append(row)
+    return list(members.values())
 
 
 def _unit(rows: Rows, members: Sequence[int], classes: dict[str, int], seed: int) -> Unit:

@@ -11,8 +11,8 @@ import torch
 from finetune.errors import CheckpointError
 from finetune.labels import LabelSpace
 from finetune.model.head import HeadMode, head_names, name_task, replace_head
-from finetune.model.input_size import bound_to_size, image_size_px, with_image_size
-from finetune.model.loading import draw_anew, load_strictly
+from finetune.model.input_size import bound_to_size, config_size_px, image_size_px, resampled, with_image_size
+from finetune.model.loading import draw_anew, load_strictly, read_config, without_weights
 from finetune.model.preprocessing import choose_preprocessing
 from finetune.model.saved import LoadedModel, set_attention
 from finetune.model.sources import Source, locate
@@ -39,7 +39,8 @@ def load_with_new_head(recipe: Recipe, labels: LabelSpace, task: Task) -> Loaded
         model, not_filled = _load_or_draw(recipe, source.folder)
         checkpoint_px = image_size_px(model)
         pixels, note = choose_preprocessing(recipe.model, source, recipe.model.image_size_px or checkpoint_px)
-        model = _fit_size(model, pixels, asked_px=recipe.model.image_size_px)
+        _check_size(model, pixels, asked_px=recipe.model.image_size_px)
+        model = with_image_size(model, pixels.size_px)
         if recipe.model.weights == "random":  # at the size that is asked for: resampled noise would be smoother
             model = draw_anew(source.folder, recipe.run.seed, image_size_px(model))
         _check_head_is_there(recipe.model.head, not_filled, source)
@@ -60,20 +61,38 @@ def load_with_new_head(recipe: Recipe, labels: LabelSpace, task: Task) -> Loaded
     return LoadedModel(model, pixels, record)
 
 
+def load_preprocessing(recipe: Recipe) -> PixelPipeline:
+    """The preprocessing of ``load_with_new_head``, without loading or downloading weights.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be found, its preprocessing not be read, or its size not be had.
+        UnreachableError: it would have to be downloaded and cannot.
+    """
+    asked_px = recipe.model.image_size_px
+    source = locate(recipe.model.checkpoint, recipe.model.revision, weights=False)
+    config = read_config(source.folder)
+    checkpoint_px = config_size_px(config)
+    pixels, _ = choose_preprocessing(recipe.model, source, asked_px or checkpoint_px)
+    if checkpoint_px not in (None, pixels.size_px):
+        model = without_weights(config)
+        _check_size(model, pixels, asked_px)
+        resampled(model, pixels.size_px)  # refuses what could not be
+    return pixels
+
+
 def _load_or_draw(recipe: Recipe, folder: Path) -> tuple[PreTrainedModel, set[str]]:
     if recipe.model.weights == "random":
         return draw_anew(folder, recipe.run.seed), set()
     return load_strictly(folder)
 
 
-def _fit_size(model: PreTrainedModel, pixels: PixelPipeline, asked_px: int | None) -> PreTrainedModel:
+def _check_size(model: PreTrainedModel, pixels: PixelPipeline, asked_px: int | None) -> None:
     size = image_size_px(model)
     if asked_px is None and size is not None and bound_to_size(model, pixels.size_px):
         raise CheckpointError(
             f"the preprocessing gives images of {pixels.size_px} px, but the checkpoint takes {size} px; set "
             f"model.image_size_px: {pixels.size_px} to resample its position embeddings, or change model.preprocessing"
         )
-    return with_image_size(model, pixels.size_px)
 
 
 def _check_head_is_there(mode: HeadMode, not_filled: set[str], source: Source) -> None:

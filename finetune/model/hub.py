@@ -17,11 +17,14 @@ TIMEOUT_S = 10
 STAND_IN = {"model.checkpoint": "give a local folder, or use bundled:deit-nano"}
 
 
-def cached_snapshot(name: str, revision: str | None = None) -> Path | None:
+def cached_snapshot(name: str, revision: str | None = None, *, weights: bool = True) -> Path | None:
     """The folder of a complete copy in the Hub cache, or None.
 
     Complete means config, weights with all their shards, and a preprocessor file where the cache does not
     know that there is none.
+
+    Args:
+        weights: Whether they are needed.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -30,14 +33,17 @@ def cached_snapshot(name: str, revision: str | None = None) -> Path | None:
     if not isinstance(config, str) or preprocessor is None:
         return None
     folder = Path(config).parent
-    return folder if _has_weights(folder) else None
+    return folder if not weights or _has_weights(folder) else None
 
 
-def download_snapshot(name: str, revision: str | None = None, key: str = "model.checkpoint") -> Path:
+def download_snapshot(
+    name: str, revision: str | None = None, key: str = "model.checkpoint", *, weights: bool = True
+) -> Path:
     """Fetch config, preprocessor and weights into the Hub cache.
 
     Args:
         key: The recipe's key that names it, for messages.
+        weights: Whether they are needed; they are what takes time.
     Raises:
         CheckpointError: the Hub has no such name or revision, does not let us have it, or it has no weights.
         UnreachableError: the Hub cannot be reached.
@@ -51,7 +57,9 @@ def download_snapshot(name: str, revision: str | None = None, key: str = "model.
         if PREPROCESSOR not in files:  # asking for it leaves a mark in the cache that there is none
             with contextlib.suppress(errors.EntryNotFoundError):
                 hf_hub_download(name, PREPROCESSOR, revision=revision)
-        return Path(snapshot_download(name, revision=revision, allow_patterns=_wanted(at, files)))
+        wanted = _wanted(at, files)
+        patterns = wanted if weights else [CONFIG, PREPROCESSOR]
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except errors.GatedRepoError as error:
         raise CheckpointError(f"{at} asks you to accept its terms first: open its page, then log in here") from error
     except errors.RepositoryNotFoundError as error:

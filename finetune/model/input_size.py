@@ -19,7 +19,12 @@ MAX_EXTRA_TOKENS = 2  # a class token, and DeiT's distillation token
 
 def image_size_px(model: PreTrainedModel) -> int | None:
     """Side of the square input in pixels that the model's config names, None where it names none."""
-    size = getattr(model.config, "image_size", None)
+    return config_size_px(model.config)
+
+
+def config_size_px(config: PreTrainedConfig) -> int | None:
+    """The same, of a config."""
+    size = getattr(config, "image_size", None)
     if isinstance(size, (list, tuple)):
         if len(set(size)) != 1:
             raise CheckpointError(f"the checkpoint takes images of {list(size)} px; here images are square")
@@ -45,18 +50,27 @@ def with_image_size(model: PreTrainedModel, size_px: int) -> PreTrainedModel:
     if image_size_px(model) is None:  # nothing in the config to change: it takes any size, or it does not
         _check_forward(model, size_px)
         return model
-    config = _config_for(model, size_px)
-    bound = _depends_on_size(model, config)
-    if bound:
-        _check_multiple_of_patch(model, size_px)
-    weights = dict(model.state_dict())
-    for name, shape in bound.items():
-        weights[name] = _resample(model, name, weights[name], shape)
-    other = type(model)(config)
+    weights = {**model.state_dict(), **resampled(model, size_px)}
+    other = type(model)(_config_for(model, size_px))
     other.load_state_dict(weights, strict=True)
     _check_forward(other, size_px)
     other.train(model.training)
     return other
+
+
+def resampled(model: PreTrainedModel, size_px: int) -> dict[str, torch.Tensor]:
+    """The weights that depend on the image size, by name, as another size has them.
+
+    Args:
+        model: Whose config names a size. It may be without weights: then so is what is returned.
+    Raises:
+        CheckpointError: as ``with_image_size``.
+    """
+    bound = _depends_on_size(model, _config_for(model, size_px))
+    if bound:
+        _check_multiple_of_patch(model, size_px)
+    weights = model.state_dict()
+    return {name: _resample(model, name, weights[name], shape) for name, shape in bound.items()}
 
 
 def bound_to_size(model: PreTrainedModel, size_px: int) -> bool:

@@ -14,7 +14,7 @@ from finetune.model.head import head_names
 from finetune.pixels import PixelPipeline
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 GIT_LFS_POINTER = b"version https://git-lfs"
 
@@ -44,6 +44,30 @@ def load_strictly(folder: Path) -> tuple[PreTrainedModel, set[str]]:
     return model, _check_report(folder, info, head_names(model))
 
 
+def read_config(folder: Path) -> PreTrainedConfig:
+    """The config of an image classifier.
+
+    Raises:
+        CheckpointError: it cannot be read, or is of no image classifier.
+    """
+    from transformers import AutoConfig
+
+    _check_config(folder)
+    with quiet_transformers(), _as_checkpoint_error(folder):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    return config
+
+
+def without_weights(config: PreTrainedConfig) -> PreTrainedModel:
+    """The model that a config describes, with the shapes of its weights and no memory for them."""
+    import torch
+    from transformers import AutoModelForImageClassification
+
+    with torch.device("meta"):
+        model: PreTrainedModel = AutoModelForImageClassification.from_config(config)  # type: ignore[no-untyped-call]
+    return model
+
+
 def draw_anew(folder: Path, seed: int, size_px: int | None = None) -> PreTrainedModel:
     """The architecture that a checkpoint's config.json describes, its weights drawn as transformers and DeiT do.
 
@@ -55,11 +79,10 @@ def draw_anew(folder: Path, seed: int, size_px: int | None = None) -> PreTrained
         CheckpointError: the config cannot be read, or is of no image classifier.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForImageClassification
+    from transformers import AutoModelForImageClassification
 
-    _check_config(folder)
+    config = read_config(folder)
     with quiet_transformers(), _as_checkpoint_error(folder), torch.random.fork_rng(devices=[]):
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         if size_px is not None and getattr(config, "image_size", None) is not None:
             config.image_size = size_px if isinstance(config.image_size, int) else [size_px, size_px]
         torch.manual_seed(seed)

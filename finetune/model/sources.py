@@ -44,11 +44,14 @@ class Source:
         }
 
 
-def locate(checkpoint: str, revision: str | None = None, *, key: str = "model.checkpoint") -> Source:
+def locate(
+    checkpoint: str, revision: str | None = None, *, key: str = "model.checkpoint", weights: bool = True
+) -> Source:
     """Find a checkpoint; one on the Hub is downloaded where it is not in the Hub cache.
 
     Args:
         key: The recipe's key that names it, for messages.
+        weights: Whether a folder from the Hub must hold them; without, it is there at once.
     Raises:
         CheckpointError: there is nothing of that name.
         UnreachableError: it would have to be downloaded and cannot.
@@ -69,7 +72,9 @@ def locate(checkpoint: str, revision: str | None = None, *, key: str = "model.ch
         )
     from finetune.model.hub import cached_snapshot, download_snapshot
 
-    snapshot = cached_snapshot(checkpoint, revision) or download_snapshot(checkpoint, revision, key)
+    snapshot = cached_snapshot(checkpoint, revision, weights=weights) or download_snapshot(
+        checkpoint, revision, key, weights=weights
+    )
     return Source(checkpoint, "hub", snapshot, revision, snapshot.name)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, cast
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -34,6 +35,11 @@ def hold_statistics(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, _BatchNorm) and module.affine and not module.weight.requires_grad:
             module.eval()
+
+
+def running_statistics(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What batch norms keep of the images that went by; each process has seen others."""
+    return {name: buffer for name, buffer in model.named_buffers() if buffer.is_floating_point()}
 
 
 def no_decay_parameter_names(model: nn.Module) -> set[str]:

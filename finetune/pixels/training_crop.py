@@ -26,7 +26,8 @@ class TrainingCrop:
     numbers, so what one image gets never depends on another.
 
     Source: crop area and shape as in "Going Deeper with Convolutions" (Szegedy et al., 2014), with the
-        ten tries and the central fallback that every common implementation has.
+        ten tries and the central fallback that every common implementation has. The filter is that of the
+        checkpoint's preprocessing, so that training and evaluation see images alike; DeiT's code always takes bicubic.
     """
 
     def __init__(self, augmentation: Augmentation, pixels: PixelPipeline) -> None:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
+from finetune.recipe.words import number
+
 try:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -151,14 +153,15 @@ def image_and_scores(
 def rate_curve(
     rates: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], chosen: float | None = None
 ) -> Drawing:
-    """Loss over learning rate, of each step and smoothed; a dotted line marks the rate that was chosen."""
+    """Loss over learning rate, of each step and smoothed; a dotted line and the title name the rate that was chosen."""
     figure = _figure(6, 3.6)
     axes = figure.subplots()
     axes.plot(rates, losses, color=GREY, linewidth=0.8, label="each step")
     axes.plot(rates, smoothed, color=BLUE, label="smoothed")
     if chosen is not None:
-        axes.axvline(chosen, color="black", linewidth=1, linestyle=":", label=f"{chosen:.1e}")
-    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss")
+        axes.axvline(chosen, color="black", linewidth=1, linestyle=":", label="suggested")
+    title = "no learning rate suggested" if chosen is None else f"suggested learning rate: {number(chosen)}"
+    axes.set(xscale="log", xlabel="learning rate (logarithmic)", ylabel="training loss of a batch", title=title)
     if smoothed:  # the explosion at the end would flatten all else
         fall = max(smoothed[0] - min(smoothed), 0.1 * abs(smoothed[0]))
         axes.set_ylim(min(smoothed) - fall, smoothed[0] + 3 * fall)

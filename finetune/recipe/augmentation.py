@@ -61,6 +61,7 @@ class Augmentation:
 
 # Sources: DeiT's published training code, main.py (its --color-jitter 0.3 has no effect beside RandAugment: timm then
 # leaves the jitter out), and "DeiT III: Revenge of the ViT" (Touvron et al., 2022), table 1, with its --ThreeAugment.
+# The filter of the crop is the checkpoint's, where theirs is always bicubic; recipes/README.md lists what else differs.
 PRESETS = {
     "none": Augmentation(),
     "light": Augmentation(crop_scale=(0.35, 1.0), horizontal_flip=0.5),

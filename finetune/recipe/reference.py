@@ -91,13 +91,32 @@ AZURE_INTRODUCTION = """\
 Every parameter of `transformers_image_classification_finetune`, and of the pipeline around it.
 """
 
+AUGMENT_PRESETS = """\
+What a preset says. Of these keys, one that the recipe writes wins over the preset and leaves the others as they are;
+`null` takes the preset's value, and a key that does not take `null` is the same in every preset. A run's `record.json`
+has the values that were used under `derived.augmentation`, and `deit-finetune show` draws what they do.
+"""
+
+AUGMENT_SOURCES = """\
+Where `deit` and `three_augment` are not what the published code of DeiT and DeiT III does:
+
+- The random crop is resized with the filter of the checkpoint's own preprocessing (`model.preprocessing`), which is
+  bicubic for DeiT's 224 px checkpoints and bilinear for many ViTs; the published code always takes bicubic. A crop of
+  more than twice the size is averaged first.
+- RandAugment moves images with bilinear interpolation; timm draws bilinear or bicubic.
+- Colour jitter works on floating point; torchvision rounds to 256 levels after brightness, contrast and saturation.
+- Mixup and cutmix pair an image with the one half a pass further on; timm pairs the first with the last.
+- Blurs of 3-Augment have the exact Gaussian; Pillow stands in for it by three boxes.
+"""
+
+OPTIM_PRESETS = """\
+What a preset says. Of these keys, one that the recipe writes wins over the preset and leaves the others as they are;
+`null` takes the preset's value. A run's `record.json` has what was chosen under `derived.optim`:
+"""
 
 PRESETS = {
-    "augment": ("What a preset says:\n", augment_presets()),
-    "optim": (
-        "What a preset says; a run's `record.json` has what was chosen under `derived.optim`:\n",
-        optim_presets(),
-    ),
+    "augment": (AUGMENT_PRESETS, augment_presets(), AUGMENT_SOURCES),
+    "optim": (OPTIM_PRESETS, optim_presets()),
 }
 
 

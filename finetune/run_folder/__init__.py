@@ -13,7 +13,7 @@
 A cross-validation's folder holds such a folder for each fold, and beside a record and a recipe of its own:
 
     runs/fridge-crossval/
-      fold-1/ …          run folders; the fold is their test split
+      fold-1/ …          run folders without checkpoints; the fold is their test split
       metrics.json       {"folds": […], "mean": {…}, "interval": {…}, "out_of_fold": {…}}
       predictions.jsonl  a line per image, from the model that did not train on it, with its "fold"
       ensemble.json      which models predict together
@@ -21,7 +21,7 @@ A cross-validation's folder holds such a folder for each fold, and beside a reco
 A file appears whole or not at all: it is written under another name, then renamed.
 """
 
-from finetune.run_folder.ensemble import is_ensemble, read_members, write_members
+from finetune.run_folder.ensemble import is_ensemble, read_members, refuse_unfinished, write_members
 from finetune.run_folder.folder import RunFolder, Status
 
-__all__ = ["RunFolder", "Status", "is_ensemble", "read_members", "write_members"]
+__all__ = ["RunFolder", "Status", "is_ensemble", "read_members", "refuse_unfinished", "write_members"]

@@ -17,6 +17,23 @@ def is_ensemble(folder: str | Path) -> bool:
     return (Path(folder) / _FILE).is_file()
 
 
+def refuse_unfinished(folder: str | Path) -> None:
+    """Say what can be done with a cross-validation that has not come to its end; other folders are none of it.
+
+    Raises:
+        RunFolderError: it has no ``ensemble.json`` yet.
+    """
+    run = RunFolder(Path(folder))
+    folds = read_json(run.record).get("folds") if run.record.is_file() else None
+    if folds is not None and not is_ensemble(folder):
+        done = [path.parent.parent for path in sorted(run.path.glob("fold-*/model/config.json"))]
+        single = f", or open one fold, such as {RunFolder(done[0])}" if done else ""
+        raise RunFolderError(
+            f"{run}: this cross-validation has finished {len(done)} of its {folds} folds (it is {run.status}); go on "
+            f"with it by crossval --resume --folds {folds}{single}"
+        )
+
+
 def write_members(folder: Path, names: Sequence[str]) -> None:
     """Say that the run folders of these names, right below the folder, predict together."""
     write_json(folder / _FILE, {"members": list(names)})

@@ -54,7 +54,9 @@ def suggest(rates: Sequence[float], losses: Sequence[float]) -> Suggestion:
         fell = f"the loss fell by {max(drop, 0.0):.2g} from {level:.3g}, and noise alone is {noise:.1g}"
         return Suggestion(None, f"no clear descent: {fell}; try more steps, or keep the preset's rate")
     halfway = half_way_down(losses[: curve.index(bottom) + 1], level)
-    return Suggestion(_rounded(rates[halfway]), f"half of the way down from {level:.3g} to {bottom:.3g}")
+    return Suggestion(
+        _rounded(rates[halfway]), f"where the loss is half of the way down from {level:.3g} to {bottom:.3g}"
+    )
 
 
 def half_way_down(losses: Sequence[float], level: float) -> int:

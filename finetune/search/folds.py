@@ -10,9 +10,12 @@ from typing import Any
 from rich.console import Console
 
 from finetune.data import load_splits
+from finetune.errors import DataError, RecipeError, RunFolderError
 from finetune.recipe import Recipe, with_overrides
 from finetune.run_folder import RunFolder, write_members
-from finetune.search.out_of_fold import out_of_fold_lines, score_lines
+from finetune.search.leftovers import drop_checkpoints
+from finetune.search.out_of_fold import SPLIT, out_of_fold_lines, score_lines
+from finetune.search.space import without_origin
 from finetune.search.spread import mean_and_interval
 from finetune.training import Interrupted, train
 from finetune.training.checkpoints import last_complete
@@ -21,6 +24,7 @@ from finetune.training.processes import from_main, join_processes, main_first, w
 from finetune.training.resuming import Plan, open_folder, plan_run, run_name, same_data
 
 SUFFIX = "-crossval"
+KEY, TYPED = "data.split.folds:", "--folds (in Python folds=, in a recipe data.split.folds):"
 
 
 def crossval(
@@ -31,6 +35,9 @@ def crossval(
     The fold that is held out never picks a model: validation, a fraction of the other folds, does; with
     ``data.split.validation: 0`` the last weights are taken. Each fold is an ordinary run in a folder of its own below
     ``NAME-crossval``, which opens as the ensemble of all of them.
+
+    The checkpoints of a fold are deleted when it is finished: nobody goes on with them, and they are as large as three
+    models each. ``run.keep_checkpoints`` says how many there are meanwhile.
 
     Args:
         recipe: As it was loaded; the folds take the place of ``data.split.test``. ``run.max_minutes`` counts for each
@@ -49,18 +56,21 @@ def crossval(
     """
     hardware = choose_hardware(recipe)
     join_processes(hardware)
-    plan = from_main(lambda: _plan(recipe, folds, fallback, resume))
-    if plan.notice and hardware.is_main:
-        Console(stderr=True, highlight=False).print(plan.notice, markup=False)
-    with main_first():
-        source = load_splits(plan.recipe).source  # so that faults are told before anything is made
+    console = Console(stderr=True, highlight=False, quiet=not hardware.is_main)
+    with _folds_named_as_typed():
+        plan = from_main(lambda: _plan(recipe, folds, fallback, resume))
+        if plan.notice:
+            console.print(plan.notice, markup=False)
+        with main_first():
+            source = load_splits(plan.recipe).source  # so that faults are told before anything is made
     folder = from_main(lambda: open_folder(plan, overwrite))
     with _left_in_order(folder, hardware.is_main):
         if plan.interrupted:
             same_data(folder, source)
         if hardware.is_main:
-            folder.update_record({"folds": folds, "data": source})
-        runs = [_train_fold(plan.recipe, folder, fold) for fold in range(1, folds + 1)]
+            images = sum(source["counts"].values())
+            folder.update_record({"folds": folds, "data": {**source, "counts": {SPLIT: images}}})
+        runs = [_train_fold(plan.recipe, folder, fold, console) for fold in range(1, folds + 1)]
         if hardware.is_main:
             _gather(folder, runs, plan.recipe)
         wait_for_all()
@@ -72,6 +82,8 @@ def _plan(recipe: Recipe, folds: int, fallback: bool, resume: bool) -> Plan:
     cut = {"data.split.test": 0.0, "data.split.folds": folds, "data.split.fold": 1}
     whole = _changed(recipe, {**cut, "run.name": f"{run_name(recipe)}{SUFFIX}"})
     offline = {key: value for key, value in recipe.offline.items() if key not in cut}
+    if resume:
+        _same_folds(RunFolder.find_interrupted(whole.run.root, run_name(whole)), folds)
     plan = plan_run(whole.model_copy(update={"offline": offline}), fallback=fallback, resume=resume)
     return dataclasses.replace(plan, recipe=_changed(plan.recipe, cut))
 
@@ -79,6 +91,33 @@ def _plan(recipe: Recipe, folds: int, fallback: bool, resume: bool) -> Plan:
 def _changed(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
     """With keys changed and without its offline section, of which an override would drop whatever it touches."""
     return with_overrides(recipe.model_copy(update={"offline": {}}), overrides)
+
+
+def _same_folds(folder: RunFolder, folds: int) -> None:
+    before = folder.read_record().get("requested", {}).get("data", {}).get("split", {}).get("folds", folds)
+    if before != folds:
+        raise RunFolderError(
+            f"{folder}: cannot be resumed with {folds} folds, it began with {before}; give --folds {before} (in Python "
+            f"folds={before}), or leave out --resume to start a new cross-validation"
+        )
+
+
+@contextmanager
+def _folds_named_as_typed() -> Iterator[None]:
+    """What is wrong with the number of folds is said of the option, which the user wrote, and not of the key alone."""
+    try:
+        yield
+    except RecipeError as error:
+        if not any(fault.startswith(KEY) for fault in error.faults):
+            raise
+        raise RecipeError([_typed(fault) for fault in without_origin(error)], "crossval") from None
+    except DataError as error:
+        raise DataError(_typed(str(error))) from error
+
+
+def _typed(text: str) -> str:
+    """The option cannot be null, as the key can."""
+    return text.replace(KEY, TYPED).removesuffix(", or null") if KEY in text else text
 
 
 @contextmanager
@@ -92,18 +131,21 @@ def _left_in_order(folder: RunFolder, is_main: bool) -> Iterator[None]:
         elif is_main:
             folder.discard()
         if isinstance(error, Interrupted):
-            raise Interrupted(f"{error} (crossval goes on with all of {folder})") from error
+            again = f"crossval --resume --folds {folder.read_record().get('folds')}"
+            raise Interrupted(f"{error} ({again} goes on with all of {folder})") from error
         raise
 
 
-def _train_fold(recipe: Recipe, folder: RunFolder, fold: int) -> RunFolder:
+def _train_fold(recipe: Recipe, folder: RunFolder, fold: int, console: Console) -> RunFolder:
     """The finished run of a fold: as it is there, gone on with, or trained anew."""
     run = RunFolder(folder.path / f"fold-{fold}")
     finished, begun = from_main(lambda: (_is_finished(run), last_complete(run.checkpoints)[0] is not None))
-    if finished:
-        return run
-    own = {"data.split.fold": fold, "run.root": str(folder.path), "run.name": run.path.name}
-    return train(with_overrides(recipe, own), fallback=False, resume=begun, overwrite=not begun)
+    console.print(f"fold {fold} of {recipe.data.split.folds}{' was finished before' if finished else ''}")
+    if not finished:
+        own = {"data.split.fold": fold, "run.root": str(folder.path), "run.name": run.path.name}
+        train(with_overrides(recipe, own), fallback=False, resume=begun, overwrite=not begun)
+    from_main(lambda: drop_checkpoints(run.checkpoints))  # also those of a process that was killed right here
+    return run
 
 
 def _is_finished(run: RunFolder) -> bool:

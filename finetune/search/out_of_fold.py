@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import datasets
 import numpy as np
 
+from finetune.data import Splits
 from finetune.labels import LabelSpace
 from finetune.metrics import score_metrics
 from finetune.predict.ensemble import logits_of
@@ -24,6 +27,30 @@ def out_of_fold_lines(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
         for line in run.read_predictions()
         if line["split"] == "test"
     ]
+
+
+def whole_data(parts: Sequence[Splits]) -> Splits:
+    """All images as one split, in the order of `out_of_fold_lines`, with findings that count them all.
+
+    Args:
+        parts: The data of each fold's run, whose test split is the fold.
+    Returns:
+        ``findings`` has a note on the size of each fold, and of the runs' own notes those that all of them have;
+        ``source`` has the sizes as ``folds``.
+    """
+    first, sizes = parts[0], [len(part.datasets["test"]) for part in parts]
+    names = first.labels.names
+    of_class = {name: sum(part.findings.classes["test"][name] for part in parts) for name in names}
+    notes = [note for note in first.findings.notes if all(note in part.findings.notes for part in parts)]
+    notes.append(f"held out in {len(sizes)} folds of {', '.join(map(str, sizes))} images")
+    return Splits(
+        datasets.DatasetDict({SPLIT: datasets.concatenate_datasets([part.datasets["test"] for part in parts])}),
+        first.labels,
+        dataclasses.replace(first.findings, images={SPLIT: sum(sizes)}, classes={SPLIT: of_class}, notes=notes),
+        first.dropped,
+        {**first.source, "counts": {SPLIT: sum(sizes)}, "folds": sizes},
+        {SPLIT: [content for part in parts for content in part.contents["test"]]},
+    )
 
 
 def score_lines(lines: Sequence[dict[str, Any]], names: tuple[str, ...], recipe: Recipe) -> dict[str, Any]:

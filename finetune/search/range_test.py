@@ -159,9 +159,15 @@ class _RisingRate(TrainerCallback):
             raise _EndError
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Lets the rate that was taken be logged and shown, instead of the schedule's, which knows nothing of it."""
+        scheduler = kwargs["lr_scheduler"]
+        scheduler._last_lr = [base * self.rates[state.global_step - 1] for base in self._bases]
         control.should_save = False
 
-    on_epoch_end = on_step_end
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        control.should_save = False
 
 
 def _folder(recipe: Recipe, overwrite: bool) -> RunFolder:

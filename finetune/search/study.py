@@ -1,14 +1,15 @@
-"""An Optuna study of a recipe: opened or made, and only for that recipe."""
+"""An Optuna study of a recipe: opened or made, and only for that recipe and its data."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune.errors import RecipeError, RunFolderError
+from finetune.errors import DataError, RecipeError, RunFolderError
 from finetune.metrics import higher_is_better
 from finetune.recipe import Recipe
 from finetune.training.arguments import best_metric
@@ -24,16 +25,18 @@ INTERRUPTED = "interrupted"
 """Attribute of a trial that was stopped from outside and does not count."""
 
 
-def open_study(recipe: Recipe, name: str, storage: str | None, folder: Path) -> Study:
+def open_study(recipe: Recipe, name: str, storage: str | None, folder: Path, source: Mapping[str, Any]) -> Study:
     """The study of that name, made where there is none.
 
     Args:
         recipe: As it will be carried out, but for what varies.
         name: Of the study.
         storage: Database URL; by default ``study.db`` in the folder.
+        source: Of the data, as of `finetune.data.Splits`; its fingerprint is what the study knows them by.
     Raises:
         RecipeError: the database cannot be opened.
         RunFolderError: the study is another recipe's.
+        DataError: it was begun on other images, labels or splits.
     """
     import optuna
 
@@ -52,6 +55,7 @@ def open_study(recipe: Recipe, name: str, storage: str | None, folder: Path) -> 
             [f"{_shown(storage, folder)}: cannot be opened: {_shown(said, folder)}"], "--storage"
         ) from None
     _same_recipe(study, recipe, _shown(storage, folder))
+    _same_data(study, source, _shown(storage, folder))
     return study
 
 
@@ -111,6 +115,18 @@ def _same_recipe(study: Study, recipe: Recipe, where: str) -> None:
         raise RunFolderError(
             f"{where}: the study {study.study_name!r} is another recipe's, it differs in {changed}; undo that, or "
             "begin another study with --set run.name=…"
+        )
+
+
+def _same_data(study: Study, source: Mapping[str, Any], where: str) -> None:
+    before, now = study.user_attrs.get("fingerprint"), source["fingerprint"]
+    if before is None:
+        study.set_user_attr("fingerprint", now)
+    elif before != now:
+        raise DataError(
+            f"{source['root']}: images or labels are others than those that the study {study.study_name!r} ({where}) "
+            "began with, so its trials cannot be compared with new ones; restore them, or begin another study with "
+            "--set run.name=…"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,17 @@ from rich.console import Console
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from finetune.data import load_splits
-from finetune.errors import DataError, FinetuneError, HardwareError, RunFolderError, TrainingError
+from finetune.errors import DataError, FinetuneError, HardwareError, RecipeError, RunFolderError, TrainingError
 from finetune.fallback import reach
 from finetune.metrics import check_metric
 from finetune.recipe import Recipe, dump_recipe, with_overrides
+from finetune.run_folder import RunFolder
 from finetune.run_folder.json_files import write_text
 from finetune.search.extras import need
-from finetune.search.space import check_space, draw
+from finetune.search.leftovers import drop_checkpoints
+from finetune.search.space import check_space, draw, without_origin
 from finetune.search.study import INTERRUPTED, ended, open_study, ranked, sampler_of
+from finetune.search.tables import values_line
 from finetune.training import Interrupted, train
 from finetune.training.arguments import best_metric
 from finetune.training.hardware import process_place
@@ -54,8 +56,10 @@ class Sweep:
 def sweep(recipe: Recipe, trials: int = 20, *, storage: str | None = None, fallback: bool = True) -> Sweep:
     """Train until the study has so many trials, those of earlier calls and of other machines counted.
 
-    A trial that runs out of memory or diverges is recorded as failed, and the sweep goes on. One that is interrupted
-    does not count: its values are tried again when the sweep goes on. ``best.yaml`` is written after every trial.
+    A trial that runs out of memory or diverges, or whose values do not go together, is recorded as failed, and the
+    sweep goes on. One that is interrupted does not count: its run is deleted, and its values are tried again, from the
+    beginning and on whatever machine comes first, when the sweep goes on. ``best.yaml`` is written after every trial.
+    No trial's checkpoints are kept, whatever ``run.keep_checkpoints`` says: they are as large as three models each.
 
     Args:
         recipe: With a ``search`` section.
@@ -65,6 +69,7 @@ def sweep(recipe: Recipe, trials: int = 20, *, storage: str | None = None, fallb
     Raises:
         RecipeError: optuna is missing, the space has faults, or the database cannot be opened.
         RunFolderError: the study is another recipe's.
+        DataError: the study was begun on other images or labels, or there is no validation split.
         TrainingError: no trial was completed.
         FinetuneError: something else that the user can mend.
         Interrupted: a signal asked to stop; the same call goes on.
@@ -73,13 +78,16 @@ def sweep(recipe: Recipe, trials: int = 20, *, storage: str | None = None, fallb
     check_space(recipe)
     need("optuna", "sweep draws its trials with it")
     console = Console(stderr=True, highlight=False)
-    base = _base(recipe, fallback, console)
+    base, source = _base(recipe, fallback, console)
     folder = _folder(base)
-    study = open_study(base, run_name(base), storage, folder)
+    study = open_study(base, run_name(base), storage, folder, source)
     while len(ended(study)) < trials:
         trial = study.ask()
         study.sampler = sampler_of(base, trial.number)
-        console.print(_Trial(study, trial, base, folder).carry_out(), markup=False)
+        values = draw(trial, base.search.space)
+        begun = f"trial {trial.number} ({len(ended(study)) + 1} of {trials}): {values_line(values)}"
+        console.print(begun, markup=False, soft_wrap=True)
+        console.print(_Trial(study, trial, base, folder).carry_out(values), markup=False, soft_wrap=True)
         _write_best(study, base, folder)
     return _found(study, base, folder)
 
@@ -92,8 +100,9 @@ def _refuse_processes() -> None:
         )
 
 
-def _base(recipe: Recipe, fallback: bool, console: Console) -> Recipe:
-    """The recipe of all trials but for what varies, its data known to be sound and to be able to compare them."""
+def _base(recipe: Recipe, fallback: bool, console: Console) -> tuple[Recipe, dict[str, Any]]:
+    """The recipe of all trials but for what varies, and the source of its data, which are known to be sound and to be
+    able to compare trials."""
     reached = reach(recipe, strict=not fallback)
     if reached.notice:
         console.print(reached.notice, markup=False)
@@ -104,7 +113,7 @@ def _base(recipe: Recipe, fallback: bool, console: Console) -> Recipe:
             "data.split.validation: is 0, but a sweep compares trials on the validation split; hold some out"
         )
     check_metric(best_metric(base), base.task, base.evaluate.top_k, classes=len(splits.labels))
-    return base
+    return base, splits.source
 
 
 def _folder(recipe: Recipe) -> Path:
@@ -118,26 +127,28 @@ def _folder(recipe: Recipe) -> Path:
 
 @dataclass(frozen=True)
 class _Trial:
-    """One trial of a study: its values, its run, and how it ended."""
+    """One trial of a study: its run, and how it ended."""
 
     study: Study
     trial: Trial
     base: Recipe
     folder: Path
 
-    def carry_out(self) -> str:
+    def carry_out(self, values: dict[str, Any]) -> str:
         """Train, tell the study, and say what came out in a line."""
         from optuna.trial import TrialState
 
-        values = draw(self.trial, self.base.search.space)
         hear = _ReportProgress(self.trial, best_metric(self.base))
         try:
-            value = self._train(values, hear)
+            value = self._train(self._recipe(values), hear)
+            self.trial.set_user_attr("values", values)
         except FinetuneError as error:
+            _drop(hear)
             self.trial.set_user_attr("reason", str(error))
             self.study.tell(self.trial, state=TrialState.FAIL)
             return f"trial {self.trial.number}: failed: {error}"
         except BaseException as error:
+            _drop(hear, whole=True)
             self._put_back()
             if isinstance(error, Interrupted):
                 raise Interrupted(f"stopped in trial {self.trial.number}; the same command goes on") from error
@@ -147,12 +158,22 @@ class _Trial:
         how = " (stopped early, behind the others)" if hear.behind else ""
         return f"trial {self.trial.number}: {best_metric(self.base)} {value:.4f}{how}"
 
-    def _train(self, values: dict[str, Any], hear: _ReportProgress) -> float:
+    def _recipe(self, values: dict[str, Any]) -> Recipe:
+        """The trial's recipe.
+
+        Raises:
+            RecipeError: each value is sound, but they do not go together.
+        """
         own = {**values, "run.root": str(self.folder), "run.name": f"trial-{self.trial.number}"}
-        run = train(with_overrides(self.base, own), fallback=False, listeners=[hear])
-        self.trial.set_user_attr("values", values)
+        try:
+            return with_overrides(self.base, own)
+        except RecipeError as error:
+            raise RecipeError(without_origin(error), "the values do not go together") from None
+
+    def _train(self, recipe: Recipe, hear: _ReportProgress) -> float:
+        run = train(recipe, fallback=False, listeners=[hear])
+        drop_checkpoints(run.checkpoints)
         self.trial.set_user_attr("run", run.path.name)
-        shutil.rmtree(run.checkpoints, ignore_errors=True)  # as large as three models, and nobody goes on with them
         value: float | None = run.read_metrics()["validation"][best_metric(self.base)]
         if value is None:
             raise TrainingError(f"{best_metric(self.base)} has no value on the validation split")
@@ -167,8 +188,19 @@ class _Trial:
         self.study.tell(self.trial, state=TrialState.FAIL)
 
 
+def _drop(hear: _ReportProgress, whole: bool = False) -> None:
+    """Delete the checkpoints of a training that came to nothing, or its whole run folder."""
+    if hear.checkpoints is None:
+        return
+    drop_checkpoints(hear.checkpoints)
+    if whole and hear.checkpoints.parent.is_dir():
+        RunFolder(hear.checkpoints.parent).discard()
+
+
 class _ReportProgress(TrainerCallback):
     """Tells the study each evaluation, and ends a training that is behind; its run is finished and scored all the same.
+
+    ``checkpoints`` is the folder where the training saves them, once it has begun.
 
     Args:
         trial: Of the study.
@@ -177,6 +209,12 @@ class _ReportProgress(TrainerCallback):
 
     def __init__(self, trial: Trial, metric: str) -> None:
         self.trial, self.key, self.behind = trial, f"eval_{metric}", False
+        self.checkpoints: Path | None = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.checkpoints = Path(str(args.output_dir))
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         value = kwargs["metrics"].get(self.key)
@@ -193,7 +231,8 @@ def _write_best(study: Study, base: Recipe, folder: Path) -> None:
     for best in ranked(study)[:1]:
         own = {**_values(best), "run.name": f"{run_name(base)}-best", "search.space": {}}
         scored = f"trial {best.number}, validation {best_metric(base)} {best.value:.4f}"
-        header = f"# The best of {len(ended(study))} trials of a sweep: {scored}\n\n"
+        header = f"# The best of {len(ended(study))} trials of a sweep: {scored}\n"
+        header += "# To train it again: deit-finetune best.yaml\n\n"
         write_text(folder / "best.yaml", header + dump_recipe(with_overrides(base, own)))
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from transformers import TrainingArguments
 
+from finetune.errors import RecipeError
 from finetune.metrics import default_best_metric, higher_is_better
 from finetune.recipe import Recipe
+from finetune.recipe.checks.evaluate import nothing_to_compare
 from finetune.recipe.settings import Settings
 from finetune.training.hardware import Hardware
 
@@ -86,6 +88,18 @@ def _evaluation(recipe: Recipe, evaluates: bool) -> dict[str, Any]:
 def best_metric(recipe: Recipe) -> str:
     """The validation metric that picks the saved model."""
     return recipe.evaluate.best_metric or default_best_metric(recipe.task)
+
+
+def check_evaluations_are_compared(recipe: Recipe, evaluates: bool) -> None:
+    """Refuse keys that compare evaluations where the data turned out to have no validation split.
+
+    Raises:
+        RecipeError: which keys, and what to write.
+    """
+    evaluate = recipe.evaluate
+    faults = [f"{key}: {text}" for key, text in nothing_to_compare(evaluate.best_metric, evaluate.patience)]
+    if faults and not evaluates:
+        raise RecipeError(faults)
 
 
 def _schedule(recipe: Recipe, settings: Settings) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -86,7 +87,7 @@ def build_loader(work: Work, images: DecodedImages, pixels: PixelPipeline, accum
         balanced_chances(truth) if recipe.data.sampling == "balanced" else None,
     )
     training = TrainingImages(images, truth, TrainingCrop(work.augmentation, pixels), recipe.run.seed)
-    workers = choose_workers(recipe.data.workers, images.all_kept)
+    workers = choose_workers(recipe.data.workers, images.all_kept, work.hardware.device_type)
     return training_loader(training, batches, workers, pin_memory=work.hardware.device_type == "cuda")
 
 
@@ -99,7 +100,7 @@ def layer_decay(work: Work, model: torch.nn.Module) -> float:
 def _unfreezing(work: Work, loaded: LoadedModel) -> list[Any]:
     """The callback that lets one block after the other learn, where the recipe asks for it."""
     span = work.recipe.optim.unfreeze_every_epochs
-    return [] if span is None else [UnfreezeGradually(loaded.model, span)]
+    return [] if span is None else [UnfreezeGradually(loaded.model, span, partial(work.console.print, markup=False))]
 
 
 def _average(work: Work) -> AverageWeights | None:

@@ -16,6 +16,9 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from finetune.model.trainable import running_statistics
+from finetune.training.processes import as_in_main
+
 FILE = "average.safetensors"
 Weights = Literal["raw", "ema"]
 
@@ -24,7 +27,8 @@ class AverageWeights(TrainerCallback):
     """Keeps the average of what learns, and of the running statistics of batch norms.
 
     After step t the average moves by ``1 - min(decay, (1 + t) / (10 + t))`` towards the weights, so that the first
-    ones are soon forgotten. Every process keeps the same average; checkpoints hold it in a file of its own.
+    ones are soon forgotten. Every process keeps the same average, but for that of running statistics: of these the main
+    process's counts, and checkpoints hold it, in a file of its own.
 
     Args:
         decay: Weight of the old average once many steps are done.
@@ -63,18 +67,23 @@ class AverageWeights(TrainerCallback):
     ) -> None:
         if not args.load_best_model_at_end:  # nothing was compared, and the average is what was asked for
             self.better = "ema"
+            self._agree(kwargs["model"])
             self.copy_into(kwargs["model"])
 
     # ------------------------------------------------------------ measuring
 
     def score_both(self, model: nn.Module, measure: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Metrics of the weights and of their average; those of the better ones are returned."""
+        self._agree(model)
         found: dict[Weights, dict[str, Any]] = {"raw": measure(model)}
         with self.in_place_of(model):
             found["ema"] = measure(model)
         self.scores = {weights: metrics.get(self.metric) for weights, metrics in found.items()}
         self.better = self._better()
         return found[self.better]
+
+    def _agree(self, model: nn.Module) -> None:
+        as_in_main(self.average[name] for name in running_statistics(model) if name in self.average)
 
     def _better(self) -> Weights:
         raw, ema = self.scores["raw"], self.scores["ema"]
@@ -122,8 +131,8 @@ class AverageWeights(TrainerCallback):
 
 def _averaged(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     learning = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-    buffers = {id(buffer) for buffer in model.buffers() if buffer.is_floating_point()}
-    return {name: tensor for name, tensor in _tensors(model).items() if id(tensor) in learning | buffers}
+    statistics = running_statistics(model)
+    return {name: tensor for name, tensor in _tensors(model).items() if id(tensor) in learning or name in statistics}
 
 
 def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -176,11 +176,25 @@ def training_loader(images: TrainingImages, batches: GlobalBatches, workers: int
     )
 
 
-def choose_workers(wanted: int | str, all_kept: bool) -> int:
-    """Loader processes for ``data.workers``: none while images stay decoded in memory, else one per core up to 8."""
+def choose_workers(wanted: int | str, all_kept: bool, device_type: str) -> int:
+    """Loader processes for ``data.workers``; auto takes up to 8 idle cores for images decoded anew.
+
+    A step on the CPU computes on as many cores as torch has threads. Loader processes beside them make every thread
+    wait for the one that was put aside, which costs more than decoding between the steps.
+
+    Args:
+        wanted: A number is taken as it is.
+        all_kept: Whether images stay decoded in memory.
+        device_type: Where the model is: cpu, cuda, …
+    """
     if isinstance(wanted, int):
         return wanted
-    return 0 if all_kept else min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+    computing = torch.get_num_threads() if device_type == "cpu" else 0
+    return 0 if all_kept else min(8, max(0, _cores() - computing))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _as_it_is(batch: Any) -> Any:

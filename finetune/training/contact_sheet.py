@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from finetune.data import load_splits, targets
+from finetune.data import load_splits
 from finetune.errors import DataError
-from finetune.model import choose_task, load_with_new_head
+from finetune.model import load_preprocessing
 from finetune.recipe import Recipe
 from finetune.training.resuming import run_name
 from finetune.training.views import Sight, Sights, View
@@ -19,7 +19,7 @@ INK, PAPER, QUIET = "#1b1f24", "#ffffff", "#6b7580"
 
 
 def write_contact_sheet(recipe: Recipe, images: int, out: Path | None = None) -> Path:
-    """Vary some training images as the recipe says, and draw them. Nothing is trained.
+    """Vary some training images as the recipe says, and draw them. Nothing is trained, and no weights are read.
 
     Args:
         recipe: Whose checkpoint and data can be reached.
@@ -34,10 +34,7 @@ def write_contact_sheet(recipe: Recipe, images: int, out: Path | None = None) ->
     if path.suffix.lower() != ".png":
         raise DataError(f"--out {path}: expected a name that ends in .png")
     splits = load_splits(recipe)
-    pixels = load_with_new_head(
-        recipe, splits.labels, choose_task(recipe, splits.labels, targets(splits.datasets["train"]))
-    ).pixels
-    sheet = contact_sheet(Sights(recipe, splits, pixels).of(images, EPOCHS))
+    sheet = contact_sheet(Sights(recipe, splits, load_preprocessing(recipe)).of(images, EPOCHS))
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, format="PNG")
     return path

@@ -51,7 +51,7 @@ def write_features(recipe: Recipe, out: Path, *, fallback: bool = True, overwrit
     _check(out, overwrite)
     hardware = choose_hardware(recipe)
     join_processes(hardware)
-    reached = from_main(lambda: reach(recipe, strict=not fallback))
+    reached = from_main(lambda: reach(recipe, strict=not fallback, parts=("checkpoint", "data")))
     if reached.notice:
         Console(stderr=True, highlight=False, quiet=not hardware.is_main).print(reached.notice, markup=False)
     began = time.perf_counter()

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from threadpoolctl import threadpool_limits
 
+from finetune.data.stratify import Unit, stratify_evenly
 from finetune.errors import TrainingError
 from finetune.model.head import ONE_CLASS_BIAS
 
@@ -35,7 +36,7 @@ class Search:
     """How the strength of regularisation is chosen.
 
     Args:
-        folds: Parts of the images of which each is held out once.
+        folds: Parts of the images of which each is held out once; images that must not be parted stay in one.
         strengths: How many values of C are tried.
         seed: Of who is in which fold.
     """
@@ -74,11 +75,12 @@ class LinearHead:
 
 @dataclass(frozen=True)
 class _Problem:
-    """One logistic regression: which rows, their classes 0 … k - 1, and what each row counts."""
+    """One logistic regression: which rows, their classes 0 … k - 1, what each row counts, and which are inseparable."""
 
     rows: np.ndarray | slice
     classes: np.ndarray
     weights: np.ndarray
+    together: np.ndarray
 
 
 def fit_head(
@@ -88,12 +90,13 @@ def fit_head(
     search: Search,
     weightings: Sequence[Weighting],
     with_bias: bool = True,
+    together: np.ndarray | None = None,
 ) -> LinearHead:
     """Fit a head to features: multinomial (multiclass), or one logistic regression per class (multilabel).
 
     Features are standardised for the fit, so that one strength suits all of them, and the scaling is folded into the
     layer. One C is chosen for all classes, by the log loss of what is held out; of equal ones the smaller. Where no
-    class has two images nothing can be held out, and C is 1.
+    class has two images that may be parted nothing can be held out, and C is 1.
 
     A class that the images say nothing of has weight 0 and the smoothed log odds of `constant_bias`: multiclass, one
     without an image; multilabel, one that is known to be present everywhere, absent everywhere, or nowhere known.
@@ -105,6 +108,8 @@ def fit_head(
         classes: How many there are, whether they occur or not.
         weightings: multiclass: one, for the classes; multilabel: one for each class, of 0 (absent) and 1 (present).
         with_bias: Whether the layer has one.
+        together: (images,) images of one number stay in one fold, because what is learnt of one tells of the others;
+            None parts all.
     Raises:
         TrainingError: a feature is not finite.
     """
@@ -113,8 +118,9 @@ def fit_head(
         return LinearHead(zeros, np.full(1, ONE_CLASS_BIAS, dtype=np.float32), 1.0, {}, True)
     scaler = _scaler(features, centred=with_bias)
     x = _standardised(features, scaler)
+    numbers = np.arange(len(features)) if together is None else together
     with threadpool_limits(1 if x.size * classes < WORTH_THREADS else None):
-        return _fitted(x, scaler, targets, classes, search, weightings, with_bias)
+        return _fitted(x, scaler, targets, classes, search, weightings, with_bias, numbers)
 
 
 def _fitted(
@@ -125,9 +131,10 @@ def _fitted(
     search: Search,
     weightings: Sequence[Weighting],
     with_bias: bool,
+    together: np.ndarray,
 ) -> LinearHead:
     """`fit_head` on standardised features."""
-    problems = list(_problems(targets, classes, weightings))
+    problems = list(_problems(targets, weightings, together))
     log_losses = _cross_validated([problem for _, problem in problems], x, search, with_bias)
     strength = min(log_losses, key=lambda c: (log_losses[c], c)) if log_losses else 1.0
     weight, bias = np.zeros((classes, x.shape[1])), constant_biases(targets, classes)
@@ -160,17 +167,25 @@ def constant_bias(present: int, absent: int) -> float:
     return math.log((present + 0.5) / (absent + 1.0))
 
 
-def deal_folds(classes: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def deal_folds(classes: np.ndarray, folds: int, seed: int, together: np.ndarray | None = None) -> np.ndarray:
     """Which fold holds each image out: the images of a class are dealt in turn, so that all folds get their share.
 
     A class with fewer images than folds is held out in as many as it has images; the only image of a class never is
-    (-1), so that every fold can learn every class.
+    (-1), so that every fold can learn every class. Of images that stay together the same holds of all as one.
+
+    Args:
+        classes: (images,) class ids.
+        together: (images,) images of one number are dealt as one; None deals all by themselves.
 
     >>> deal_folds(np.array([0, 0, 0, 1, 1, 2]), 2, seed=0).tolist()
     [1, 0, 0, 1, 0, -1]
+    >>> deal_folds(np.array([0, 0, 0, 0, 1, 1]), 2, seed=0, together=np.array([4, 4, 7, 7, 2, 2])).tolist()
+    [0, 0, 1, 1, -1, -1]
     """
-    fold_of = np.full(len(classes), -1)
     shuffled = np.random.default_rng(seed).permutation(len(classes))
+    if together is not None and len(np.unique(together)) < len(together):
+        return _deal_together(classes, folds, together, shuffled)
+    fold_of = np.full(len(classes), -1)
     dealt = 0
     for name in np.unique(classes):
         members = shuffled[classes[shuffled] == name]
@@ -178,6 +193,29 @@ def deal_folds(classes: np.ndarray, folds: int, seed: int) -> np.ndarray:
             fold_of[members] = (dealt + np.arange(len(members))) % folds
             dealt += len(members)
     return fold_of
+
+
+def _deal_together(classes: np.ndarray, folds: int, together: np.ndarray, shuffled: np.ndarray) -> np.ndarray:
+    """`deal_folds` of what stays together, cut as crossval cuts; ties are broken by the shuffled order.
+
+    Where a fold has all images of a class, one of its units is never held out instead.
+    """
+    ids, unit_of = np.unique(classes, return_inverse=True)[1], np.unique(together, return_inverse=True)[1]
+    pairs, counts = np.unique(np.stack([unit_of, ids]), axis=1, return_counts=True)
+    order = np.zeros(unit_of.max() + 1, dtype=np.int64)
+    order[unit_of[shuffled]] = np.arange(len(shuffled))
+    labels: list[list[tuple[int, int]]] = [[] for _ in order]
+    for unit, label, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+        labels[unit].append((label, count))
+    sizes = np.bincount(unit_of).tolist()
+    units = [Unit(at, size, tuple(said)) for at, size, said in zip(order.tolist(), sizes, labels, strict=True)]
+    classes_there = int(ids.max()) + 1
+    fold_of = np.array(stratify_evenly(units, folds, classes_there))
+    for label in range(classes_there):
+        members = pairs[0][pairs[1] == label]
+        if len(np.unique(fold_of[members])) == 1:
+            fold_of[members[0]] = -1
+    return fold_of[unit_of]
 
 
 # ---------------------------------------------------------------- features
@@ -207,20 +245,20 @@ def _standardised(features: np.ndarray, scaler: StandardScaler) -> np.ndarray:
 
 
 def _problems(
-    targets: np.ndarray, classes: int, weightings: Sequence[Weighting]
+    targets: np.ndarray, weightings: Sequence[Weighting], together: np.ndarray
 ) -> Iterator[tuple[np.ndarray, _Problem]]:
     """(rows of the head, the regression that fills them), for all that there is something to learn of."""
     if targets.ndim == 1:
         there, ids = np.unique(targets, return_inverse=True)
         if len(there) > 1:
-            yield there, _Problem(slice(None), ids, _weights(weightings[0], targets))
+            yield there, _Problem(slice(None), ids, _weights(weightings[0], targets), together)
         return
     for place, column in enumerate(targets.T):
         known = np.flatnonzero(column >= 0)
         truth = column[known].astype(np.int64)
         if 0 < truth.sum() < len(truth):
             rows = slice(None) if len(known) == len(column) else known  # a slice copies nothing
-            yield np.array([place]), _Problem(rows, truth, _weights(weightings[place], truth))
+            yield np.array([place]), _Problem(rows, truth, _weights(weightings[place], truth), together[rows])
 
 
 def _weights(weighting: Weighting, truth: np.ndarray) -> np.ndarray:
@@ -247,7 +285,7 @@ def _cross_validated(
 
 
 def _trials(problem: _Problem, search: Search, with_bias: bool) -> Iterator[_Trial]:
-    fold_of = deal_folds(problem.classes, search.folds, search.seed)
+    fold_of = deal_folds(problem.classes, search.folds, search.seed, problem.together)
     for fold in np.unique(fold_of[fold_of >= 0]):
         yield _Trial(problem, fold_of == fold, _solver(with_bias, ROUGHLY).set_params(warm_start=True))
 

@@ -11,6 +11,7 @@ from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from finetune.errors import HardwareError
 from finetune.recipe import Recipe
+from finetune.recipe.augmentation import choose_augmentation
 
 Result = TypeVar("Result")
 
@@ -28,6 +29,7 @@ def fit_in_memory(
         HardwareError: memory ran out and no smaller piece may be tried.
     """
     steps = recipe.optim.accumulation_steps
+    fewest = 2 if choose_augmentation(recipe.augment).mixes else 1  # images in a piece
     while True:
         try:
             return attempt(steps)
@@ -35,7 +37,7 @@ def fit_in_memory(
             if not is_out_of_memory(error):
                 raise
             message = _what_to_set(batch_size, steps, processes)
-        if not recipe.optim.find_batch_size or processes > 1 or 2 * steps > batch_size:
+        if not recipe.optim.find_batch_size or processes > 1 or 2 * steps * fewest > batch_size:
             raise HardwareError(message)
         steps *= 2
         say(f"out of memory; the batch of {batch_size} is now worked through in {steps} pieces")

@@ -97,8 +97,9 @@ def _fit(work: Work, loaded: LoadedModel, features: Features) -> dict[str, Linea
     probe, truth = work.recipe.model.probe, targets(work.splits.datasets["train"])
     search = Search(probe.folds, probe.strengths, work.recipe.run.seed)
     weighting, classes = weightings(work.recipe, work.splits.labels), len(work.splits.labels)
+    together = work.splits.together("train")
     return {
-        name: fit_head(features.heads[name], truth, classes, search, weighting, with_bias=head.bias is not None)
+        name: fit_head(features.heads[name], truth, classes, search, weighting, head.bias is not None, together)
         for name, head in find_heads(loaded.model).items()
     }
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+import torch
 import torch.distributed as dist
 from accelerate import PartialState
 from transformers.utils import logging as transformers_logging
@@ -48,6 +49,13 @@ def from_main(work: Callable[[], Value]) -> Value:
     if error is not None:
         raise error
     return value  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def as_in_main(tensors: Iterable[torch.Tensor]) -> None:
+    """Give the tensors of every process the main one's values, in place."""
+    for tensor in tensors if dist.is_initialized() else ():
+        dist.broadcast(tensor, src=0)
 
 
 def wait_for_all() -> None:

@@ -42,7 +42,7 @@ def plan_run(recipe: Recipe, *, fallback: bool, resume: bool) -> Plan:
     """Decide what can be reached, or find the run to go on with.
 
     Raises:
-        UnreachableError: checkpoint or data cannot be reached and there is no fallback.
+        UnreachableError: checkpoint, teacher or data cannot be reached and there is no fallback.
         RunFolderError: there is nothing to resume, or the recipe is another one now.
     """
     if resume:

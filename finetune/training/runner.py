@@ -17,11 +17,11 @@ from finetune.model import (
     learned,
 )
 from finetune.model.lora import check_peft
-from finetune.pixels.augmentation.mixing import check_labels_can_mix
+from finetune.pixels.augmentation.mixing import check_labels_can_mix, check_pieces_can_mix
 from finetune.recipe import Recipe
 from finetune.recipe.settings import choose_settings
 from finetune.run_folder import RunFolder
-from finetune.training.arguments import best_metric
+from finetune.training.arguments import best_metric, check_evaluations_are_compared
 from finetune.training.assembly import build_trainer, load
 from finetune.training.checkpoints import last_complete
 from finetune.training.hardware import Hardware, choose_hardware
@@ -97,10 +97,13 @@ def left_in_order(folder: RunFolder, hardware: Hardware) -> Iterator[None]:
 
 
 def note_start(work: Work) -> None:
-    """Record versions, hardware and data; refuse a metric that these classes lack, labels that cannot be mixed, or
-    resuming on other data."""
+    """Record versions, hardware and data; refuse a metric that these classes lack, keys that compare evaluations where
+    there are none, labels or pieces of a batch that cannot be mixed, or resuming on other data."""
     check_metric(best_metric(work.recipe), work.task.name, work.recipe.evaluate.top_k, classes=len(work.splits.labels))
+    check_evaluations_are_compared(work.recipe, "validation" in work.splits.datasets)
     check_labels_can_mix(work.augmentation, targets(work.splits.datasets["train"]))
+    pieces = work.recipe.optim.accumulation_steps
+    check_pieces_can_mix(work.augmentation, work.settings.batch_size, pieces, work.hardware.processes)
     if work.plan.interrupted:
         same_data(work.folder, work.splits.source)
     work.note(describe_start(work.hardware, work.splits))

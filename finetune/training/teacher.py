@@ -8,6 +8,7 @@ and nothing of it is saved with the student.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -191,9 +192,25 @@ def _preprocessing(source: Source, model: PreTrainedModel) -> tuple[PixelPipelin
             f"{KEY}: {source.checkpoint} has no preprocessor_config.json, so how its images are prepared is unknown; "
             f"save its image processor (save_pretrained) into a copy of {source.folder} and name that"
         )
-    pixels, note = choose_preprocessing(Model(checkpoint=source.checkpoint), source, None)
+    try:
+        pixels, note = choose_preprocessing(Model(checkpoint=source.checkpoint), source, None)
+    except CheckpointError as error:
+        why = str(error).partition("; ")[0]  # what to do is another thing for a teacher: model.preprocessing is not its
+        raise CheckpointError(
+            f"{KEY}: {source.checkpoint} cannot teach, because images cannot be prepared as its "
+            f"{_processor_class(source)} does: {why}; fine-tune it here with model.preprocessing spelled out and name "
+            f"that run, or save a ViTImageProcessor that comes near into a copy of {source.folder} and name that"
+        ) from error
     _check_size(source, model, pixels.size_px)
     return pixels, note
+
+
+def _processor_class(source: Source) -> str:
+    try:
+        said = json.loads((source.folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+        return str(said.get("image_processor_type") or said["feature_extractor_type"])
+    except (ValueError, KeyError, AttributeError):
+        return "image processor"
 
 
 @torch.no_grad()

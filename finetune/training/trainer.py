@@ -19,11 +19,12 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArgu
 from finetune.errors import RecipeError, TrainingError
 from finetune.model import Task, no_decay_parameter_names
 from finetune.model.lora import has_adapters, load_adapters
-from finetune.model.trainable import hold_statistics
+from finetune.model.trainable import hold_statistics, running_statistics
 from finetune.pixels import PixelPipeline
 from finetune.training.averaging import AverageWeights
 from finetune.training.batches import EpochLoader
 from finetune.training.parameter_groups import parameter_groups
+from finetune.training.processes import as_in_main
 from finetune.training.stopping import StopOnTime
 
 if TYPE_CHECKING:
@@ -202,13 +203,15 @@ class ClassifierTrainer(Trainer):
     ) -> dict[str, float]:
         """Metrics of the validation split from all its logits at once.
 
-        Stock averages the loss over processes, which is off when the images do not divide among them.
+        Stock averages the loss over processes, which is off when the images do not divide among them, and scores each
+        one's share by running statistics of its own, of which the main process's are saved.
 
         Raises:
             TrainingError: the model's outputs are no numbers any more.
         """
         if self.measure is None:
             return {}
+        as_in_main(running_statistics(self.classifier).values())
         both = self.average.score_both if self.average else None
         found = both(self.classifier, self.measure) if both else self.measure(self.classifier)
         if found["images_not_finite"]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from finetune.pixels import PixelPipeline
-from finetune.pixels.augmentation import colour, erasing, filters, mixing, rand_augment
+from finetune.pixels.augmentation import colour, erasing, filters, jitter, mixing, rand_augment
 from finetune.pixels.augmentation.device import DeviceAugmentation
 from finetune.pixels.augmentation.draws import draw_numbers
 from finetune.recipe.augmentation import PRESETS
@@ -43,10 +43,10 @@ def operations() -> Iterator[tuple[str, Callable[[], Any]]]:
     for name in rand_augment.OPERATIONS:
         group = rand_augment.Group(name, np.arange(IMAGES), np.full(IMAGES, STRENGTHS.get(name, 0.3)))
         yield name, lambda group=group: rand_augment.apply_groups(LEVELS, [group], 255 * MEAN)
-    draws = np.random.default_rng(0).random((IMAGES, 58)).astype(np.float32)
+    draws = np.random.default_rng(0).random((IMAGES, 59)).astype(np.float32)
     yield "grey", lambda: colour.grey_of(LEVELS)
     yield "blur", lambda: filters.gaussian_blur(LEVELS, torch.linspace(0.1, 2.0, IMAGES))
-    yield "jitter", lambda: colour.jitter(FLOATS.clone(), torch.ones(IMAGES, 3))
+    yield "jitter", lambda: jitter.jitter(FLOATS.clone(), torch.ones(IMAGES, 3), np.arange(IMAGES) % 6)
     yield "erasing", lambda: erasing.erase(FLOATS.clone(), draws, 1.0, (0.02, 1 / 3), MEAN, STD)
     yield "mixup", lambda: mixing.mix_pixels(FLOATS, mixing.Mix(0.6), EVERYONE)
     yield "cutmix", lambda: mixing.mix_pixels(FLOATS.clone(), mixing.Mix(0.6, (20, 20, 160, 160)), EVERYONE)

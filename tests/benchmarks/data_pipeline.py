@@ -1,6 +1,6 @@
 """What the data pipeline costs: training from JPEG files against the same loop on tensors already on the device.
 
-    python tests/benchmarks/data_pipeline.py [--rounds 3] [--steps 20] [--batch 16] [--model tiny|base]
+    python tests/benchmarks/data_pipeline.py [--rounds 3] [--steps 20] [--batch 16] [--model tiny|base] [--anew]
 
 The very Trainer that a recipe gets, on the drawn fridge objects (499 × 666 JPEG), at 224 px: once with its loader and
 its augmentation, once with one random batch in their place. Decoded images kept (decoded before the clock starts) and
@@ -43,10 +43,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--model", choices=SHAPES, default="tiny")
+    parser.add_argument("--anew", action="store_true", help="only with images that are decoded anew")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = write_checkpoint(Path(folder), options.model)
         for (preset, keep), aim in AIMS.items():
+            if options.anew and keep != 0:
+                continue
             recipe = recipe_of(checkpoint, preset, keep, options, Path(folder))
             rounds = [(speed(recipe, random=False), speed(recipe, random=True)) for _ in range(options.rounds)]
             ratio = statistics.median(files / random for files, random in rounds)
@@ -85,6 +88,15 @@ def recipe_of(checkpoint: Path, preset: str, keep: int | str, options: argparse.
 
 def speed(recipe: Recipe, random: bool) -> float:
     """Images per second from the third step on."""
+    trainer, batch_size = random_trainer(recipe) if random else trainer_of(recipe)
+    clock = Clock()
+    trainer.add_callback(clock)
+    trainer.train()
+    return batch_size * (len(clock.times) - 3) / (clock.times[-1] - clock.times[2])
+
+
+def trainer_of(recipe: Recipe) -> tuple[Any, int]:
+    """The Trainer that the recipe gets, and its batch size."""
     plan = plan_run(recipe, fallback=False, resume=False)
     hardware, splits = choose_hardware(recipe), load_splits(recipe)
     settings = choose_settings(recipe, len(splits.datasets["train"]))
@@ -93,12 +105,14 @@ def speed(recipe: Recipe, random: bool) -> float:
     work = Work(plan, folder, hardware, splits, settings, choose_task(recipe), quiet, Phases())
     trainer = build_trainer(work, load(work), 1, [])
     warm_up(trainer)
-    if random:
-        one_batch(trainer, settings.batch_size)
-    clock = Clock()
-    trainer.add_callback(clock)
-    trainer.train()
-    return settings.batch_size * (len(clock.times) - 3) / (clock.times[-1] - clock.times[2])
+    return trainer, settings.batch_size
+
+
+def random_trainer(recipe: Recipe) -> tuple[Any, int]:
+    """The same, with one random batch in the place of its loader."""
+    trainer, batch_size = trainer_of(recipe)
+    one_batch(trainer, batch_size)
+    return trainer, batch_size
 
 
 def warm_up(trainer: Any) -> None:
@@ -110,9 +124,9 @@ def warm_up(trainer: Any) -> None:
 
 def one_batch(trainer: Any, size: int) -> None:
     """Put one random batch in the place of the loader, and nothing in that of the augmentation."""
-    device = trainer.args.device
+    device, side = trainer.args.device, trainer.model.config.image_size
     batch = {
-        "pixels": torch.randint(256, (size, 3, 224, 224), dtype=torch.uint8, device=device),
+        "pixels": torch.randint(256, (size, 3, side, side), dtype=torch.uint8, device=device),
         "targets": torch.randint(4, (size,), device=device),
         "weights": torch.ones(size, device=device),
     }
@@ -136,10 +150,14 @@ class Same:
 
 
 class Clock(TrainerCallback):
-    """The time at each step's end."""
+    """The time at which training began, and at each step's end."""
 
     def __init__(self) -> None:
+        self.began = 0.0
         self.times: list[float] = []
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.began = time.perf_counter()
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
         if torch.cuda.is_available():

@@ -318,3 +318,13 @@ def test_real_photographs_with_several_labels(load):
 
 def test_load_splits_is_what_the_package_gives():
     assert load_splits.__module__ == "finetune.data.load"
+
+
+def test_images_of_one_group_or_of_the_same_bytes_bear_one_number(table, load):
+    groups = ["x", "y", "x", "", "", "y"]
+    lines = ["filename,labels,who", *(f"{n}.png,{'ab'[n % 2]},{group}" for n, group in enumerate(groups))]
+    root = table(lines)
+    shutil.copy(root / "images/3.png", root / "images/5.png")
+    data = {"kind": "csv", "root": root, "split": {"validation": 0.0}}
+    assert load(**data, group_column="who").together("train").tolist() == [0, 1, 0, 1, 2, 1]
+    assert load(**data).together("train").tolist() == [0, 1, 2, 3, 4, 3]

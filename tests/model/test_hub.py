@@ -84,6 +84,19 @@ def test_a_download_takes_what_is_needed_once_and_every_failure_says_why(tmp_pat
     assert unreachable["error"] == "UnreachableError"
 
 
+def test_preprocessing_alone_downloads_no_weights_and_the_model_later_gets_them(tmp_path):
+    root, cache = tmp_path / "hub", tmp_path / "cache"
+    publish(root, "some/both", "config.json", "preprocessor_config.json", "model.safetensors")
+    with serve(root) as (endpoint, seen):
+        (light,) = download(endpoint, cache, "--without-weights", "some/both")
+        before = len(seen)
+        assert download(endpoint, cache, "--without-weights", "some/both") == [light]
+        assert len(seen) == before  # from the cache, without asking
+        (whole,) = download(endpoint, cache, "some/both")
+    assert light["files"] == ["config.json", "preprocessor_config.json"]
+    assert whole["files"] == ["config.json", "model.safetensors", "preprocessor_config.json"]
+
+
 def test_without_a_network_the_message_says_what_to_do(in_hub_cache):
     with pytest.raises(
         UnreachableError,

@@ -8,7 +8,7 @@ import sys
 import pytest
 from PIL import Image
 
-from finetune.plots import Tile, confusion_matrix, curves, grouped_bars, image_and_scores, image_grid
+from finetune.plots import Tile, confusion_matrix, curves, grouped_bars, image_and_scores, image_grid, rate_curve
 
 
 def test_a_value_that_is_missing_leaves_a_gap():
@@ -74,3 +74,16 @@ def test_a_machine_without_matplotlib_is_told_what_to_install():
     )
     said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert said == "pictures need matplotlib: pip install 'deit-finetune[notebooks]'\n"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "title", "labels"),
+    [
+        (2.1e-4, "suggested learning rate: 2.1e-4", ["each step", "smoothed", "suggested"]),
+        (None, "no learning rate suggested", ["each step", "smoothed"]),
+    ],
+)
+def test_the_curve_of_a_range_test_says_what_it_suggests(chosen, title, labels):
+    (axes,) = rate_curve([1e-5, 1e-4, 1e-3], [2.0, 1.0, 9.0], [2.0, 1.5, 4.0], chosen).axes
+    assert axes.get_title() == title
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == labels

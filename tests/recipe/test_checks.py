@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from finetune.errors import RecipeError
-from finetune.recipe import load_recipe
+from finetune.recipe import load_recipe, with_overrides
 from finetune.recipe.checks import TRAINER_OPTIMIZERS
 from finetune.recipe.keys import leaf_keys
 
 TABLE = {"kind": "csv", "root": "photos"}
+PATIENT = {"evaluate.patience": 3}
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,55 @@ TABLE = {"kind": "csv", "root": "photos"}
             {"distill": {"teacher": "x", "temperature": 9.0}},
             "distill.temperature: found 9.0, but distill.kind is hard, .*; write kind: soft, or leave it out",
         ),
+        (
+            {"optim.momentum": 0.5},
+            "optim.momentum: found 0.5, but it does not reach adamw, which preset auto chooses; write optimizer: sgd, ",
+        ),
+        (
+            {"optim.preset": "deit_transfer", "optim.optimizer": "adamw", "optim.momentum": 0.0},
+            "optim.momentum: found 0.0, but it does not reach adamw; write optimizer: sgd, or leave it out",
+        ),
+        (
+            {"optim.preset": "deit_transfer", "optim.betas": [0.8, 0.9]},
+            r"optim.betas: found \[0.8, 0.9\], but it does not reach sgd, which preset deit_transfer chooses; write ",
+        ),
+        (
+            {"optim.optimizer": "rmsprop", "optim.epsilon": 1e-6},
+            "optim.epsilon: found 1e-6, but it does not reach rmsprop; .*(optimizer_args takes what rmsprop alone ",
+        ),
+        ({"optim.optimizer": "lion_32bit", "optim.epsilon": 1e-6}, "optim.epsilon: .* does not reach lion_32bit"),
+        (
+            {"evaluate.min_improvement": 0.01},
+            "evaluate.min_improvement: found 0.01, but evaluate.patience is null, so nothing waits for it; write pati",
+        ),
+        (
+            {"data": {**TABLE, "split": {"validation": 0.0}}, "evaluate.patience": 3},
+            "evaluate.patience: found 3, but data.split.validation is 0 and the data bring no validation split, .*; ",
+        ),
+        (
+            {"data": {**TABLE, "file": {"train": "a.csv"}, "split": {"validation": 0}}, "evaluate.best_metric": "mAP"},
+            "evaluate.best_metric: found mAP, but data.split.validation is 0 .*; hold some images out, or write null",
+        ),
+        (
+            {"data": {"kind": "hub", "name": "x", "splits": {"train": "a"}, "split": {"validation": 0.0}}, **PATIENT},
+            "evaluate.patience: found 3, but data.split.validation is 0",
+        ),
+        (
+            {"data.split": {"validation": 0.0, "folds": 5, "fold": 1}, "evaluate.patience": 3},
+            "evaluate.patience: found 3, but data.split.validation is 0",
+        ),
+        (
+            {"distill": {"teacher": "x", "weight": 0.0}},
+            "distill.weight: found 0.0, so the teacher would be asked and not heard; write distill: null, or a weight",
+        ),
+        *(
+            (
+                {"model.weights": "random", "model.train": train},
+                f"model.train: found {train}, but with model.weights random all that does not learn stays as it was "
+                "drawn, and knows nothing; write all (or probe, as a baseline",
+            )
+            for train in ("head", "last_n_blocks", "lora")
+        ),
         ({"model.train_blocks": 9}, "model.train_blocks: found 9, but model.train is all; write last_n_blocks, or"),
         (
             {"model.lora": {"rank": 64}},
@@ -151,6 +201,13 @@ TABLE = {"kind": "csv", "root": "photos"}
                 ({"loss.label_smoothing": 0.1}, "loss.label_smoothing: found 0.1, .*; write 0.0 here"),
                 ({"model.drop_path": 0.1}, "model.drop_path: found 0.1, .*; write 0.0 here"),
                 ({"evaluate.patience": 2}, "evaluate.patience: found 2, .*; write null here"),
+                ({"evaluate.min_improvement": 0.1}, "evaluate.min_improvement: found 0.1, .*; write 0.0 here"),
+                ({"optim.momentum": 0.5}, "optim.momentum: found 0.5, .* takes no steps; write 0.9 here"),
+                ({"run.max_minutes": 5.0}, "run.max_minutes: found 5.0, .* takes no steps; write null here"),
+                (
+                    {"evaluate.best_metric": "mAP"},
+                    "evaluate.best_metric: found mAP, but .* there is one model, and none to pick; write null here",
+                ),
                 (
                     {"optim.ema_decay": 0.9},
                     "optim.ema_decay: found 0.9, but a probe takes no steps .*; write null here",
@@ -209,7 +266,20 @@ def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
         {"loss.class_weights": "balanced", "data.sampling": "shuffled"},
         {"data.sampling": "balanced"},
         {"model.train": "probe", "augment.preset": "none", "loss.class_weights": {"can": 2.0}},
-        {"model.train": "probe", "run.max_minutes": 5.0, "evaluate.every": "never", "data.keep_decoded_mb": 0},
+        {"model.train": "probe", "evaluate.every": "never", "data.keep_decoded_mb": 0},
+        {"model.train": "probe", "model.weights": "random"},
+        {"model.train": "probe", "evaluate.best_metric": "mAP", "search.space": {"model.probe.folds": [3, 5]}},
+        {"optim.preset": "deit_transfer", "optim.momentum": 0.5},
+        {"optim.optimizer": "sgd", "optim.momentum": 0.5, "optim.betas": [0.9, 0.999], "optim.epsilon": 1e-8},
+        {"optim.optimizer": "lion_32bit", "optim.betas": [0.9, 0.99]},
+        {"optim.betas": [0.8, 0.9], "optim.epsilon": 1e-6, "optim.momentum": 0.9},
+        {"evaluate.min_improvement": 0.01, **PATIENT},
+        {"data.split.validation": 0.0, **PATIENT},  # root may hold a validation folder
+        {"data": {**TABLE, "file": {"train": "a.csv", "validation": "b.csv"}, "split": {"validation": 0}}, **PATIENT},
+        {"data": {**TABLE, "split_column": "split", "split": {"validation": 0}}, "evaluate.best_metric": "mAP"},
+        {"data": {"kind": "hub", "name": "x", "split": {"validation": 0}}, **PATIENT},
+        {"data": {**TABLE, "split": {"validation": 0}}},
+        {"distill": {"teacher": "x", "weight": 1.0}},
     ],
 )
 def test_what_does_not_contradict_itself_is_accepted(smallest, overrides: dict[str, Any]):
@@ -234,8 +304,25 @@ def test_every_optimizer_that_the_trainer_names_is_known_and_no_other():
     assert sorted(TRAINER_OPTIMIZERS) == sorted(name.value for name in OptimizerNames)
 
 
+def test_the_optimizers_that_get_no_betas_are_those_that_the_trainer_gives_none():
+    from transformers import Trainer, TrainingArguments
+
+    from finetune.recipe.checks.optim import WITHOUT_BETAS
+
+    for name in ("adamw_torch", "adamw_torch_fused", "sgd", "adafactor", "adagrad", "rmsprop"):
+        _, arguments = Trainer.get_optimizer_cls_and_kwargs(TrainingArguments(optim=name, report_to="none"))
+        assert ("betas" in arguments, "eps" in arguments) == (not name.startswith(WITHOUT_BETAS),) * 2
+
+
+def test_what_find_lr_takes_out_of_a_recipe_leaves_no_contradiction(smallest):
+    from finetune.search.range_test import PLAIN
+
+    recipe = load_recipe(smallest, {**PATIENT, "evaluate.min_improvement": 0.1, "evaluate.best_metric": "mAP"})
+    assert with_overrides(recipe, PLAIN).evaluate.patience is None
+
+
 def test_every_key_that_a_check_reads_exists():
     from finetune.recipe.checks import CHECKS
 
-    sections = {"augment", "distill", "model.lora", "model.probe"}
+    sections = {"augment", "distill", "model.lora", "model.probe", "data.split"}
     assert {key for keys in CHECKS.values() for key in keys} - sections <= set(leaf_keys())

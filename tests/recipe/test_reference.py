@@ -9,9 +9,11 @@ import pytest
 
 from finetune.errors import RecipeError
 from finetune.recipe import load_recipe
+from finetune.recipe.augmentation import PRESETS as AUGMENT_PRESETS
 from finetune.recipe.elsewhere import AZURE, OTHER_NAMES, TRAINING_ARGUMENTS
 from finetune.recipe.keys import leaf_keys
 from finetune.recipe.reference import reference
+from finetune.recipe.settings import PUBLISHED as OPTIM_PRESETS
 
 README = Path(__file__).parents[2] / "recipes" / "README.md"
 
@@ -27,6 +29,29 @@ def test_the_readme_has_a_row_for_every_key():
         key.removeprefix("data.") if key.startswith("data.") else key.partition(".")[2] or key for key in leaf_keys()
     }
     assert [word for word in words - {"kind", "distill", "offline"} if f"| `{word}` |" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "names", "words"),
+    [
+        (
+            "augment",
+            AUGMENT_PRESETS,
+            ("wins over the preset", "`null` takes the preset's value", "bicubic", "Colour jitter"),
+        ),
+        (
+            "optim",
+            ("auto", *OPTIM_PRESETS),
+            ("wins over the preset", "`null` takes the preset's value", "`derived.optim`"),
+        ),
+    ],
+)
+def test_every_preset_is_spelled_out_and_what_overrides_it_is_said(heading, names, words):
+    section = reference().partition(f"### {heading}\n")[2].partition("\n### ")[0]
+    (titles,) = [line for line in section.splitlines() if line.startswith(f"| {heading}. |")]
+    assert titles.split("|")[2:-1] == [f" {name} " for name in names]
+    assert all(f"{name}:" in section for name in names)  # in the words of the key preset
+    assert [word for word in words if word not in section] == []
 
 
 def test_the_table_has_every_field_of_training_arguments_and_no_other():

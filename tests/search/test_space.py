@@ -46,6 +46,28 @@ def test_all_faults_are_told_at_once(recipe_for):
     assert "3 faults" in text
 
 
+NO_PAIR = {"optim.warmup_steps": [50, 60], "optim.max_steps": [20, 30]}
+
+
+def test_two_keys_that_never_go_together_are_told_before_training(recipe_for):
+    assert (
+        "search.space: optim.warmup_steps and optim.max_steps: no two of their values go together: "
+        "optim.warmup_steps: found 50, but training ends after max_steps 20; expected fewer"
+    ) in faults(recipe_for, {**NO_PAIR, "optim.weight_decay": [0.0, 0.1]})
+
+
+def test_two_keys_of_which_some_values_go_together_are_left_to_the_trials(recipe_for):
+    check_space(recipe_for(**{"search.space": {"optim.warmup_steps": [5, 50], "optim.max_steps": [20, 30]}}))
+
+
+def test_a_value_that_is_taken_only_beside_another_key_s_is_sound(recipe_for):
+    blocks = {"model.train_blocks": [1, 2]}
+    check_space(recipe_for(**{"search.space": {"model.train": ["last_n_blocks", "all"], **blocks}}))
+    assert "search.space: model.train_blocks: found 1" in faults(
+        recipe_for, {"optim.weight_decay": [0.0, 0.1], **blocks}
+    )
+
+
 def test_a_sound_space_passes_whatever_its_values_are(recipe_for):
     space = {
         "optim.learning_rate": {"low": 1e-5, "high": 1e-2, "log": True},

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
+from transformers import TrainerCallback
 
 from finetune.errors import DataError, HardwareError, RecipeError, RunFolderError, TrainingError
 from finetune.recipe import dump_recipe, load_recipe
@@ -44,6 +49,7 @@ def test_a_real_sweep_keeps_each_trial_as_a_run_and_writes_the_best_recipe(recip
     done = command("sweep", str(file), "--trials", "2")
     assert done.returncode == 0, done.stderr
     assert "2 completed, 0 stopped early, 0 failed" in done.stdout
+    assert re.search(r"^trial 1 \(2 of 2\): optim\.learning_rate \S+, augment\.preset \w+$", done.stderr, re.MULTILINE)
     folder = tmp_path / "runs/tiny-sweep"
     assert {path.name for path in folder.iterdir()} == {"study.db", "best.yaml", "trial-0", "trial-1"}
     runs = [RunFolder.open(folder / f"trial-{number}") for number in (0, 1)]
@@ -94,6 +100,96 @@ def test_an_interrupted_trial_does_not_count_and_its_values_come_first_again(rec
     assert len(asked) == 3
 
 
+class At(TrainerCallback):
+    """Does something during a step."""
+
+    def __init__(self, step, act):
+        self.step, self.act = step, act
+
+    def on_pre_optimizer_step(self, args, state, control, **kwargs):
+        if state.global_step == self.step - 1:
+            self.act()
+
+
+@pytest.fixture
+def disturbed(monkeypatch):
+    """Trials train, but something happens to each during its third step, after a checkpoint of an epoch; what was saved
+    when they had ended is returned."""
+
+    def use(act):
+        saved = []
+
+        def trained(recipe, *, listeners=(), **options):
+            try:
+                return train(recipe, listeners=[*listeners, At(3, act)], **options)
+            finally:
+                root = Path(recipe.run.root)
+                saved.append({path.relative_to(root).as_posix() for path in root.glob("*/checkpoints/*")})
+
+        monkeypatch.setattr(trials, "train", trained)
+        return saved
+
+    return use
+
+
+EPOCHS = {"search.space": SPACE, "optim.epochs": 3, "optim.batch_size": 9}  # 2 steps each
+
+
+def test_an_interrupted_trial_leaves_no_folder_and_those_of_another_study_stay(recipe_for, disturbed, monkeypatch):
+    recipe = recipe_for(**EPOCHS)
+    folder = sweep(recipe, 1).folder
+    (folder / "study.db").unlink()  # another study now, whose first run is trial-0-2
+    shutil.copytree(folder / "trial-0/model", folder / "trial-0/checkpoints/checkpoint-1")
+    saved = disturbed(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Interrupted, match=r"stopped in trial 0; the same command goes on"):
+        sweep(recipe, 2)
+    assert saved == [
+        {"trial-0/checkpoints/checkpoint-1", "trial-0-2/checkpoints/checkpoint-2", "trial-0-2/checkpoints/checkpoint-3"}
+    ]
+    assert {path.name for path in folder.iterdir()} == {"best.yaml", "study.db", "trial-0"}
+    assert (folder / "trial-0/checkpoints/checkpoint-1").exists()
+    monkeypatch.setattr(trials, "train", train)
+    again = sweep(recipe, 1)
+    assert [trial["run"] for trial in again.trials] == ["trial-1"]
+    assert {path.name for path in folder.iterdir()} == {"best.yaml", "study.db", "trial-0", "trial-1"}
+    assert not (folder / "trial-1/checkpoints").exists()
+
+
+def test_a_failed_trial_keeps_its_history_and_no_checkpoints(recipe_for, disturbed):
+    def fail():
+        raise TrainingError("the loss is nan at step 3")
+
+    recipe = recipe_for(**EPOCHS)
+    saved = disturbed(fail)
+    with pytest.raises(TrainingError, match=r"none of 1 trials was completed; the first failed: the loss is nan"):
+        sweep(recipe, 1)
+    assert saved == [{"trial-0/checkpoints/checkpoint-2"}]
+    run = RunFolder(Path(recipe.run.root) / "tiny-sweep/trial-0")
+    assert [line["step"] for line in run.read_history()] == [2]
+    assert not run.checkpoints.exists()
+
+
+def test_drawn_values_that_do_not_go_together_are_a_failed_trial_with_its_reason(recipe_for, pretended, capsys):
+    import optuna
+    from optuna.trial import TrialState
+
+    pretended(lambda recipe: 0.5)
+    space = {"optim.warmup_steps": {"low": 1, "high": 50, "whole": True}, "optim.max_steps": [20, 60]}
+    found = sweep(recipe_for(**{"search.space": space, "search.sampler": "random"}), 12)
+    study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{found.folder}/study.db")
+    clash = {t.number for t in study.trials if t.params["optim.warmup_steps"] >= int(t.params["optim.max_steps"])}
+    assert 0 < len(clash) < 12
+    assert {trial.number for trial in study.trials if trial.state == TrialState.FAIL} == clash
+    assert (len(found.trials), found.failed) == (12 - len(clash), len(clash))
+    first = study.trials[min(clash)]
+    reason = (
+        f"the values do not go together: optim.warmup_steps: found {first.params['optim.warmup_steps']}, but training "
+        "ends after max_steps 20; expected fewer"
+    )
+    assert first.user_attrs["reason"] == reason
+    assert f"trial {first.number}: failed: {reason}\n" in capsys.readouterr().err
+
+
 def test_a_trial_that_fails_is_recorded_and_the_sweep_goes_on(recipe_for, pretended):
     def sometimes(recipe):
         if recipe.augment.preset == "none":
@@ -127,6 +223,25 @@ def test_a_study_of_another_recipe_is_refused_and_the_difference_named(recipe_fo
         sweep(recipe_for(**{**QUICK, "optim.max_steps": 3}), 2)
     with pytest.raises(RunFolderError, match=r"it differs in run\.seed, run\.max_minutes; undo that"):
         sweep(recipe_for(**QUICK, **{"run.max_minutes": 5, "run.seed": 7}), 2)
+
+
+def test_a_study_of_other_images_or_labels_is_refused_with_what_to_do(recipe_for, pretended, image_folder, tmp_path):
+    pretended(by_rate)
+    images = tmp_path / "images"
+    shutil.copytree(image_folder, images)
+    recipe = recipe_for(**QUICK, **{"data.root": str(images)})
+    sweep(recipe, 1)
+    assert len(sweep(recipe, 2).trials) == 2
+    (images / "cross/0.png").rename(images / "circle/from_cross.png")
+    with pytest.raises(
+        DataError,
+        match=r"images: images or labels are others than those that the study 'tiny' \(.*study\.db\) began with, so "
+        r"its trials cannot be compared with new ones; restore them, or begin another study with --set run\.name=",
+    ):
+        sweep(recipe, 3)
+    assert len(sweep(recipe_for(**QUICK, **{"data.root": str(images), "run.name": "another"}), 1).trials) == 1
+    (images / "circle/from_cross.png").rename(images / "cross/0.png")
+    assert len(sweep(recipe, 3).trials) == 3
 
 
 def test_machines_that_share_a_study_do_not_draw_the_same(recipe_for, pretended, tmp_path):

@@ -6,7 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from finetune.errors import DataError
+from finetune.errors import DataError, RecipeError
+from finetune.pixels.augmentation.mixing import check_pieces_can_mix
+from finetune.recipe.augmentation import PRESETS
 from finetune.training import train
 from finetune.training.batches import Draw
 
@@ -61,3 +63,22 @@ def test_mixing_unknown_labels_is_refused_before_training_and_leaves_no_run(reci
     with pytest.raises(DataError, match=r"training images have labels that nobody knows .* mixup and cutmix cannot"):
         train(recipe_for(task="multilabel", data=data, **{"augment.preset": "deit"}))
     assert not list(tmp_path.glob("runs/tiny*"))
+
+
+def test_mixing_in_pieces_of_one_image_is_refused_before_training_and_leaves_no_run(recipe_for, tmp_path):
+    pieces = {"augment.mixup_alpha": 0.8, "optim.batch_size": 6, "optim.accumulation_steps": 4, "optim.max_steps": 1}
+    with pytest.raises(
+        RecipeError,
+        match=r"optim\.batch_size: found 6, of which 4 accumulation_steps x 1 processes make pieces of one image, "
+        r"which mixup and cutmix would mix with itself; expected at least 8, or fewer optim\.accumulation_steps, or",
+    ):
+        train(recipe_for(**pieces))
+    assert not list(tmp_path.glob("runs/tiny*"))
+    train(recipe_for(**pieces | {"optim.accumulation_steps": 3}))
+
+
+def test_every_process_takes_its_share_of_a_batch_that_is_mixed():
+    check_pieces_can_mix(PRESETS["deit"], 16, 2, 4)
+    check_pieces_can_mix(PRESETS["light"], 16, 4, 16)  # mixes nothing
+    with pytest.raises(RecipeError, match=r"2 accumulation_steps x 5 processes .* expected at least 20"):
+        check_pieces_can_mix(PRESETS["deit"], 16, 2, 5)

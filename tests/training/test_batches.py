@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -103,10 +105,21 @@ def test_images_leave_the_loader_as_uint8():
     assert batches_of(0)[0].dtype == torch.uint8
 
 
+def test_auto_gives_loader_processes_to_idle_cores_alone():
+    threads, cores = torch.get_num_threads(), len(os.sched_getaffinity(0))
+    try:
+        torch.set_num_threads(cores)
+        assert choose_workers("auto", all_kept=False, device_type="cpu") == 0
+        assert choose_workers("auto", all_kept=False, device_type="cuda") == min(8, cores)
+        torch.set_num_threads(1)
+        assert choose_workers("auto", all_kept=False, device_type="cpu") == min(8, cores - 1)
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_no_workers_while_images_are_kept_and_the_recipe_decides_otherwise():
-    assert choose_workers("auto", all_kept=True) == 0
-    assert choose_workers("auto", all_kept=False) >= 1
-    assert choose_workers(3, all_kept=True) == 3
+    assert choose_workers("auto", all_kept=True, device_type="cuda") == 0
+    assert choose_workers(3, all_kept=True, device_type="cpu") == 3
 
 
 # ---------------------------------------------------------------- repeated augmentation

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -75,6 +77,14 @@ def test_show_writes_the_picture_beside_the_user_and_says_where(recipe_for, tmp_
     assert capsys.readouterr().out == "tiny-augmented.png\n"
     assert (tmp_path / "tiny-augmented.png").is_file()
     assert not (tmp_path / "runs").exists()
+
+
+def test_show_reads_no_weights(recipe_for, tiny_vit, tmp_path):
+    light = tmp_path / "light"
+    shutil.copytree(tiny_vit, light, ignore=shutil.ignore_patterns("*.safetensors"))
+    found = write_contact_sheet(recipe_for(**{"model.checkpoint": str(light)}), 2, tmp_path / "light.png")
+    whole = write_contact_sheet(recipe_for(), 2, tmp_path / "whole.png")
+    assert found.read_bytes() == whole.read_bytes()
 
 
 def test_show_says_what_is_wrong_with_a_recipe(recipe_for, tmp_path, capsys):

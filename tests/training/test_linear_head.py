@@ -129,6 +129,57 @@ def test_every_class_is_spread_over_the_folds_and_a_single_image_is_in_none():
     assert fold_of.tolist() != deal_folds(classes, 5, seed=4).tolist()
 
 
+@pytest.fixture
+def near_copies() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """24 groups of 5 images that are almost alike, a random class for each group, and the groups' numbers."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(24), 5)
+    features = rng.normal(size=(24, 32))[groups] + 0.01 * rng.normal(size=(120, 32))
+    return features.astype(np.float32), rng.integers(0, 2, 24)[groups], groups
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_classes_of_groups_get_a_strong_regularisation_and_a_weak_one_where_groups_are_not_known(
+    near_copies, seed
+):
+    features, ids, groups = near_copies
+    search = Search(folds=5, strengths=10, seed=seed)
+    assert fit_head(features, ids, 2, search, [None], together=groups).strength < 0.01
+    assert fit_head(features, ids, 2, search, [None]).strength > 100
+    truth = ids[:, None].astype(np.int8)
+    truth[::7] = -1  # unknown: the groups of the others still count
+    assert fit_head(features, truth, 1, search, [None], together=groups).strength < 0.01
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("seed", range(10))
+def test_groups_are_dealt_whole_in_near_equal_parts_and_every_fold_can_learn_every_class(classes, seed):
+    rng = np.random.default_rng(seed)
+    ids, groups = rng.integers(0, classes, 60), rng.integers(0, 15, 60)
+    fold_of = deal_folds(ids, 3, seed, groups)
+    assert all(len(set(fold_of[groups == group])) == 1 for group in groups)
+    assert all(set(ids[fold_of != fold]) == set(ids) for fold in range(3))
+    assert np.ptp(np.bincount(fold_of[fold_of >= 0], minlength=3)) <= 12
+
+
+def test_a_class_that_is_all_in_one_group_is_never_held_out():
+    ids = np.array([0] * 6 + [1] * 4 + [2] * 2)
+    fold_of = deal_folds(ids, 2, 0, together=np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]))
+    assert fold_of[10:].tolist() == [-1, -1]
+    assert set(fold_of[:10]) == {0, 1}
+
+
+def test_where_every_group_has_a_class_of_its_own_nothing_is_held_out():
+    features, ids = clouds(3)
+    head = fit_head(features, ids, 3, SEARCH, [None], together=ids)
+    assert (head.strength, head.log_losses) == (1.0, {})
+
+
+def test_without_groups_images_are_dealt_as_if_no_groups_were_known():
+    ids = np.random.default_rng(0).integers(0, 4, 50)
+    assert deal_folds(ids, 5, 3, together=np.arange(50)[::-1]).tolist() == deal_folds(ids, 5, 3).tolist()
+
+
 def test_weights_are_those_of_scikit_learn():
     features, ids = clouds(2)
     few = np.flatnonzero((ids == 0) | (np.arange(60) % 10 == 1))

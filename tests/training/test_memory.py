@@ -41,6 +41,14 @@ def test_the_finder_gives_up_at_single_images(recipe_for):
         fit_in_memory(recipe, 4, 1, short_of_memory_above(0, [], batch=4), print)
 
 
+def test_the_finder_gives_up_at_pairs_where_images_are_mixed(recipe_for):
+    tried: list[int] = []
+    recipe = recipe_for(**{"optim.batch_size": 8, "optim.find_batch_size": True, "augment.mixup_alpha": 0.8})
+    with pytest.raises(HardwareError, match="out of memory with 2 images"):
+        fit_in_memory(recipe, 8, 1, short_of_memory_above(0, tried, batch=8), print)
+    assert tried == [1, 2, 4]
+
+
 def test_other_errors_pass_through(recipe_for):
     def broken(accumulation_steps: int) -> None:
         raise RuntimeError("shapes cannot be multiplied")

@@ -171,6 +171,40 @@ def test_more_folds_and_strengths_are_what_the_record_shows(probe_for):
     assert record(**{"model.probe.folds": 2})["log_losses"] != three["log_losses"]
 
 
+@pytest.fixture
+def near_copies(tmp_path) -> dict:
+    """A table of 24 persons with three almost equal images each and a random label, as a recipe's data section."""
+    rng, root = np.random.default_rng(0), tmp_path / "people"
+    (root / "images").mkdir(parents=True)
+    rows = ["filename,labels,person"]
+    for person, label in enumerate(rng.integers(0, 2, 24)):
+        face = rng.integers(0, 200, (40, 40, 3), dtype=np.uint8)
+        for i in range(3):
+            near = face + rng.integers(0, 3, face.shape, dtype=np.uint8)
+            Image.fromarray(near).save(root / f"images/{person}-{i}.png")
+            rows.append(f"{person}-{i}.png,{'ab'[label]},{person}")
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    return {"kind": "csv", "root": str(root), "split": {"validation": 0.0}}
+
+
+def test_images_of_one_group_are_held_out_together_so_that_chance_is_not_learnt_by_heart(probe_for, near_copies):
+    def chosen(**data) -> float:
+        run = train(probe_for(data={**near_copies, **data}, **{"model.probe.strengths": 9}))
+        return run.read_record()["probe"]["heads"]["classifier"]["C"]
+
+    assert chosen(group_column="person") <= 0.01
+    assert chosen() >= 1.0
+
+
+def test_images_of_the_same_bytes_are_held_out_together_too(probe_for, near_copies, tmp_path):
+    images = tmp_path / "people/images"
+    for person in range(24):
+        for copy in (1, 2):
+            shutil.copy(images / f"{person}-0.png", images / f"{person}-{copy}.png")
+    run = train(probe_for(data=near_copies, **{"model.probe.strengths": 9}))
+    assert run.read_record()["probe"]["heads"]["classifier"]["C"] <= 0.01
+
+
 def test_a_multilabel_probe_leaves_unknown_labels_out(probe_for, image_table, tmp_path):
     rows = ["filename,circle,cross,square"]
     rows += [f"{i}.png,{int(i % 3 == 0)},{'' if i % 2 else int(i % 3 == 1)},1" for i in range(21)]

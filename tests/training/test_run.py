@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from finetune.errors import RecipeError, RunFolderError
 from finetune.recipe import load_recipe
@@ -106,6 +109,27 @@ def test_without_a_validation_split_the_last_weights_are_saved(recipe_for):
     assert run.read_metrics() == {}
     assert run.read_record()["best"] == {"step": 2}
     assert (run.model / "model.safetensors").is_file()
+
+
+def test_keys_that_compare_evaluations_are_refused_where_the_data_bring_no_validation_split(recipe_for, image_folder):
+    recipe = recipe_for(**{"data.split.validation": 0.0, "evaluate.patience": 3, "evaluate.best_metric": "mAP"})
+    with pytest.raises(RecipeError) as caught:
+        train(recipe)
+    assert [fault.partition(", but")[0] for fault in caught.value.faults] == [
+        "evaluate.best_metric: found mAP", "evaluate.patience: found 3",
+    ]  # fmt: skip
+    assert "the data bring no validation split" in str(caught.value)
+    assert list(Path(recipe.run.root).iterdir()) == []
+
+
+def test_patience_is_heard_where_the_data_bring_the_validation_split(recipe_for, image_folder, tmp_path):
+    for split in ("train", "val"):
+        shutil.copytree(image_folder, tmp_path / "split" / split)
+    for image in (tmp_path / "split" / "val").rglob("*.png"):
+        with Image.open(image) as one:
+            one.rotate(180).save(image)
+    whole = {"data.root": str(tmp_path / "split"), "data.split.validation": 0.0, "optim.max_steps": 1}
+    assert "validation" in train(recipe_for(**whole, **{"evaluate.patience": 3})).read_metrics()
 
 
 def test_a_multilabel_run_scores_label_sets(recipe_for, multilabel):

@@ -177,6 +177,51 @@ def test_a_teacher_without_a_preprocessor_file_is_refused(teacher_folder):
         load(folder)
 
 
+def test_a_teacher_whose_processor_cannot_be_followed_is_refused_by_name_and_both_ways_out_work(
+    recipe_for, teacher_folder, tmp_path
+):
+    labels = LabelSpace(CLASSES)
+    size = {"width_coefficient": 0.25, "depth_coefficient": 0.1, "hidden_dim": 320, "image_size": 32}
+    config = transformers.EfficientNetConfig(**size, id2label=labels.id2label, label2id=dict(labels.label2id))
+    folder = tmp_path / "efficient"
+    transformers.EfficientNetForImageClassification(config).save_pretrained(folder)
+    own = {"image_processor_type": "EfficientNetImageProcessor", "size": {"height": 32, "width": 32}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(own))
+    with pytest.raises(
+        CheckpointError,
+        match=r"distill\.teacher: .*efficient cannot teach, because images cannot be prepared as its "
+        r"EfficientNetImageProcessor does: .* its pixels differ by up to [\d.]+ from what its settings say; fine-tune "
+        r"it here with model\.preprocessing spelled out and name that run, or save a ViTImageProcessor that comes near "
+        r"into a copy of .*efficient and name that$",
+    ):
+        load(folder)
+    spelled = {"resize": "squash", "resize_px": 32, "crop_px": None}
+    own_run = {"model.checkpoint": str(folder), "model.preprocessing": spelled, "optim.max_steps": 1}
+    assert load(train(recipe_for(**own_run)).path).pixels.second.resize == "squash"
+    PIXELS.to_processor("vit").save_pretrained(folder)
+    assert load(folder)(some_pixels()).shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            {"image_processor_type": "MobileViTImageProcessor", "size": 32, "crop_size": 32},
+            r"as its MobileViTImageProcessor does: .*; fine-tune it here",
+        ),
+        ({"feature_extractor_type": "ImageGPTFeatureExtractor"}, r"as its ImageGPTFeatureExtractor does: .* loaded"),
+        ("{", r"as its image processor does: .* cannot be loaded"),
+    ],
+)
+def test_other_processors_are_named_too_and_the_students_preprocessing_is_not_advised(teacher_folder, content, words):
+    folder = teacher_folder()
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / "preprocessor_config.json").write_text(text)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        load(folder)
+    assert "spell out model.preprocessing" not in str(caught.value)
+
+
 def test_a_preprocessor_file_for_another_size_is_refused(teacher_folder):
     folder = teacher_folder()
     PIXELS.resized_for(40).to_processor("vit").save_pretrained(folder)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 import torch
 from transformers import TrainerCallback
+
+from finetune.training.unfreezing import never_reached
 
 
 class MovedByEpoch(TrainerCallback):
@@ -81,3 +84,44 @@ def test_with_recomputed_activations_the_same_is_learnt(unfreezing, trainer_for)
         trainer.train()
         ends.append(trainer.model.state_dict())
     assert all(torch.equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"optim.epochs": 4}, None),  # the first step of the fourth epoch moves the embeddings
+        (
+            {"optim.epochs": 3},
+            "optim.unfreeze_every_epochs: found 1, but training ends after 3 epochs: what comes before the blocks "
+            "never learns; write 0.75 to reach all",
+        ),
+        (
+            {"optim.epochs": 2},
+            "found 1, but training ends after 2 epochs: block 1 of 2 and what comes before it never learn; write 0.5",
+        ),
+        (
+            {"optim.unfreeze_every_epochs": 5.0, "optim.max_steps": 5},
+            "found 5, but training ends after 1.67 epochs: blocks 1 to 2 of 2 and what comes before them never learn; "
+            "write 0.416 to reach all",
+        ),
+    ],
+)
+def test_what_never_learns_is_said_once_before_training_begins(unfreezing, capsys, overrides, words):
+    from finetune.training import train
+
+    train(unfreezing(**overrides))
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("never learn") == (words is not None)
+    assert (words or "") in said
+
+
+def test_the_span_that_is_named_reaches_all(unfreezing, trainer_for):
+    for steps in range(2, 60):
+        for steps_per_epoch in (1, 3, 7, 10):
+            for blocks in (1, 2, 4, 12):
+                named = re.search("write (.*) to reach", never_reached(9.0, steps, steps_per_epoch, blocks, 0))
+                assert int((steps - 1) / (float(named[1]) * steps_per_epoch)) > blocks, (steps, steps_per_epoch, blocks)
+    assert never_reached(9.0, 1, 3, 2, 0).endswith("leave it out to reach all")
+    seen = MovedByEpoch()
+    trainer_for(unfreezing(every=0.75, **{"optim.epochs": 3}), seen).train()
+    assert "embeddings" in seen.epochs[-1]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from finetune.pixels.augmentation.colour import jitter, jitter_factors
 from finetune.pixels.augmentation.draws import columns_of, to_device
 from finetune.pixels.augmentation.erasing import erase
+from finetune.pixels.augmentation.jitter import jitter, jitter_factors, jitter_orders
 from finetune.pixels.augmentation.mixing import choose_mix, mix_pixels, mix_targets, pairs, soft_targets
 from finetune.pixels.augmentation.rand_augment import rand_augment
 from finetune.pixels.augmentation.three_augment import three_augment
@@ -70,8 +70,9 @@ class DeviceAugmentation:
     def _jitter(self, pixels: torch.Tensor, draws: np.ndarray) -> torch.Tensor:
         if not self.augmentation.color_jitter:
             return pixels
-        factors = jitter_factors(columns_of(draws, "color_jitter"), self.augmentation.color_jitter)
-        return jitter(pixels, to_device(factors, pixels.device))
+        numbers = columns_of(draws, "color_jitter")
+        factors = jitter_factors(numbers[:, :3], self.augmentation.color_jitter)
+        return jitter(pixels, to_device(factors, pixels.device), jitter_orders(numbers[:, 3]))
 
     def _erase(self, pixels: torch.Tensor, draws: np.ndarray) -> torch.Tensor:
         if not self.augmentation.erasing:

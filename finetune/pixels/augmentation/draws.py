@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from finetune.recipe.augmentation import Augmentation
 
 ERASING_TRIES = 10
-_WIDTHS = {"color_jitter": 3, "three_augment": 3, "erasing": 3 + 4 * ERASING_TRIES, "mixing": 1}
+_WIDTHS = {"color_jitter": 4, "three_augment": 3, "erasing": 3 + 4 * ERASING_TRIES, "mixing": 1}
 PER_OPERATION = 4
 
 # The ends, whose normal numbers are infinite, are cut off; float32 numbers in [0, 1) are multiples of 2^-24.
@@ -40,7 +40,7 @@ def draw_numbers(augmentation: Augmentation, rng: np.random.Generator) -> np.nda
 def columns_of(draws: np.ndarray, subject: str) -> np.ndarray:
     """The columns of a subject, (n, width) float64; ``rand_augment`` gives (n, operations, PER_OPERATION).
 
-    >>> columns_of(np.zeros((2, 58), dtype=np.float32), "rand_augment").shape
+    >>> columns_of(np.zeros((2, 59), dtype=np.float32), "rand_augment").shape
     (2, 2, 4)
     """
     start = 0

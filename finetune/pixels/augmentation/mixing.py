@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from finetune.errors import DataError
+from finetune.errors import DataError, RecipeError
 from finetune.pixels.augmentation.draws import columns_of
 
 if TYPE_CHECKING:
@@ -127,4 +127,22 @@ def check_labels_can_mix(augmentation: Augmentation, targets: np.ndarray) -> Non
             f"{unknown} of {len(targets)} training images have labels that nobody knows (empty cells), and mixup and "
             "cutmix cannot blend what is unknown; set augment.mixup_alpha: 0 and augment.cutmix_alpha: 0, or fill the "
             "cells"
+        )
+
+
+def check_pieces_can_mix(augmentation: Augmentation, batch_size: int, accumulation_steps: int, processes: int) -> None:
+    """Refuse to mix within pieces of a batch that hold one image: it would be mixed with itself.
+
+    Raises:
+        RecipeError: images are mixed, and a whole batch is cut that finely.
+    """
+    pieces = accumulation_steps * processes
+    if augmentation.mixes and batch_size < 2 * pieces:
+        cut = f"{accumulation_steps} accumulation_steps x {processes} processes"
+        raise RecipeError(
+            [
+                f"optim.batch_size: found {batch_size}, of which {cut} make pieces of one image, which mixup and "
+                f"cutmix would mix with itself; expected at least {2 * pieces}, or fewer optim.accumulation_steps, or "
+                "augment.mixup_alpha: 0 and augment.cutmix_alpha: 0"
+            ]
         )

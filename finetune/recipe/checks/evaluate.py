@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from finetune.errors import DataError
 from finetune.metrics.names import check_metric
 from finetune.recipe.checks.found import Checks, Found
+from finetune.recipe.sections import Evaluate, Split
 
 
 def _best_metric(metric: str | None, task: str, top_k: int) -> Found:
@@ -37,9 +41,55 @@ def _without_evaluations(every: str, best_metric: str | None, patience: int | No
             yield key, f"found {value}, {why}; write every: epoch, or null here"
 
 
+def _min_improvement(every: str, train: str, patience: int | None, min_improvement: float) -> Found:
+    """With every: never there is no patience to write; find-lr takes it away from any recipe."""
+    if patience is None and min_improvement != Evaluate().min_improvement and every != "never" and train != "probe":
+        why = "but evaluate.patience is null, so nothing waits for it"
+        yield "evaluate.min_improvement", f"found {min_improvement}, {why}; write patience, or leave it out"
+
+
+def _something_to_compare(
+    every: str, train: str, best_metric: str | None, patience: int | None, split: Any, kind: str, *given: Any
+) -> Found:
+    """Only where no validation split can turn up when the data are read: see ``nothing_to_compare``."""
+    cut = split if isinstance(split, Split) else Split(**split)
+    if cut.validation or every == "never" or train == "probe":  # the last two have checks of their own
+        return
+    if cut.folds is not None or not _may_bring_validation(kind, *given):
+        yield from nothing_to_compare(best_metric, patience)
+
+
+def _may_bring_validation(kind: str, file: Any, split_column: str | None, splits: Any) -> bool:
+    if kind == "folder":
+        return True  # root may hold a folder of that name
+    if kind == "hub":
+        return splits is None or "validation" in splits
+    return split_column is not None or (isinstance(file, Mapping) and "validation" in file)
+
+
+def nothing_to_compare(best_metric: str | None, patience: int | None) -> Found:
+    """What is wrong with keys that compare evaluations where there is no validation split."""
+    for key, value in (("evaluate.best_metric", best_metric), ("evaluate.patience", patience)):
+        if value is not None:
+            why = "but data.split.validation is 0 and the data bring no validation split, so nothing is compared"
+            yield key, f"found {value}, {why}; hold some images out, or write null here"
+
+
 CHECKS: Checks = {
     _best_metric: ("evaluate.best_metric", "task", "evaluate.top_k"),
     _evaluation_steps: ("evaluate.every", "evaluate.every_steps"),
     _evaluation_epochs: ("evaluate.every", "evaluate.every_epochs"),
     _without_evaluations: ("evaluate.every", "evaluate.best_metric", "evaluate.patience"),
+    _min_improvement: ("evaluate.every", "model.train", "evaluate.patience", "evaluate.min_improvement"),
+    _something_to_compare: (
+        "evaluate.every",
+        "model.train",
+        "evaluate.best_metric",
+        "evaluate.patience",
+        "data.split",
+        "data.kind",
+        "data.file",
+        "data.split_column",
+        "data.splits",
+    ),
 }

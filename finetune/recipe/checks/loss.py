@@ -52,6 +52,12 @@ def _temperature(distill: Any) -> Found:
         yield "distill.temperature", f"found {distill['temperature']}, {why}; write kind: soft, or leave it out"
 
 
+def _teacher_is_heard(distill: Any) -> Found:
+    if isinstance(distill, dict) and distill.get("weight") == 0:
+        why = "so the teacher would be asked and not heard"
+        yield "distill.weight", f"found {distill['weight']}, {why}; write distill: null, or a weight above 0"
+
+
 CHECKS: Checks = {
     _loss_fits_task: ("loss.kind", "loss.pos_weight", "task"),
     _loss_keys_are_used: (
@@ -64,4 +70,5 @@ CHECKS: Checks = {
     ),
     _balanced_once: ("loss.class_weights", "loss.pos_weight", "data.sampling"),
     _temperature: ("distill",),
+    _teacher_is_heard: ("distill",),
 }

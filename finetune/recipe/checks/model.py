@@ -30,9 +30,13 @@ def _what_learns(train: str, layer_decay: float | None, unfreeze: float | None) 
         yield "optim.unfreeze_every_epochs", f"found {unfreeze}, {why}; write train: all, or null here"
 
 
-def _drawn_weights(weights: str, head: str) -> Found:
+def _drawn_weights(weights: str, head: str, train: str) -> Found:
+    """A probe of drawn features is accepted: it is the baseline that others are compared with."""
     if weights == "random" and head != "new":
         yield "model.head", f"found {head}, but with model.weights random there is no head to take; write head: new"
+    if weights == "random" and train in ("head", "last_n_blocks", "lora"):
+        why = "but with model.weights random all that does not learn stays as it was drawn, and knows nothing"
+        yield "model.train", f"found {train}, {why}; write all (or probe, as a baseline), or weights: pretrained"
 
 
 def _image_size(size_px: int | None, preprocessing: Any) -> Found:
@@ -48,6 +52,6 @@ def _image_size(size_px: int | None, preprocessing: Any) -> Found:
 CHECKS: Checks = {
     _train_keys_are_used: ("model.train", "model.train_blocks", "model.lora", "model.probe"),
     _what_learns: ("model.train", "optim.layer_decay", "optim.unfreeze_every_epochs"),
-    _drawn_weights: ("model.weights", "model.head"),
+    _drawn_weights: ("model.weights", "model.head", "model.train"),
     _image_size: ("model.image_size_px", "model.preprocessing"),
 }

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from finetune.errors import did_you_mean
 from finetune.recipe.checks.found import Checks, Found
+from finetune.recipe.sections import Optim
+from finetune.recipe.settings import PUBLISHED
+from finetune.recipe.words import found
 
 OPTIMIZERS = ("adamw", "sgd", "adafactor")
 """The names that the runner gives a meaning of its own."""
@@ -19,6 +24,9 @@ _TRAINER_NAMES = (
 
 TRAINER_OPTIMIZERS = tuple(_TRAINER_NAMES.split())
 """What transformers' Trainer names, written out because importing it takes seconds; a test compares the two."""
+
+WITHOUT_BETAS = ("sgd", "adafactor", "adagrad", "rmsprop", "grokadamw", "schedule_free_sgd")
+"""How the names of optimisers begin to which the Trainer gives neither betas nor epsilon; a test compares."""
 
 UNSUITED = ("galore", "apollo", "lomo", "adalomo")
 """How the names of optimisers begin that the Trainer knows and that cannot work here."""
@@ -53,8 +61,33 @@ def _optimizer(name: str | None) -> Found:
         yield "optim.optimizer", f"found {name!r}, {expected}{did_you_mean(name.lower(), known)}"
 
 
+def _optimizer_keys_are_used(
+    train: str, name: str | None, preset: str, momentum: float, betas: Sequence[float], epsilon: float
+) -> Found:
+    """Keys of one optimiser beside another; only values that are no default can be told."""
+    if train == "probe":
+        return  # which refuses all keys of optim
+    optimizer = name or ("adamw" if preset == "auto" else PUBLISHED[preset].optimizer)
+    without_betas = optimizer.startswith(WITHOUT_BETAS)
+    unheard = {"momentum": optimizer != "sgd", "betas": without_betas, "epsilon": without_betas or "lion" in optimizer}
+    why = f"but it does not reach {optimizer}" + ("" if name else f", which preset {preset} chooses")
+    own = "" if optimizer in ("adamw", "sgd") else f" (optimizer_args takes what {optimizer} alone knows)"
+    for key, value in {"momentum": momentum, "betas": tuple(betas), "epsilon": epsilon}.items():
+        if unheard[key] and value != getattr(Optim(), key):
+            other = "sgd" if key == "momentum" else "adamw"
+            yield f"optim.{key}", f"found {found(value)}, {why}; write optimizer: {other}, or leave it out{own}"
+
+
 CHECKS: Checks = {
     _warmup: ("optim.warmup_steps", "optim.warmup_fraction", "optim.max_steps"),
     _pieces: ("optim.accumulation_steps", "optim.batch_size"),
     _optimizer: ("optim.optimizer",),
+    _optimizer_keys_are_used: (
+        "model.train",
+        "optim.optimizer",
+        "optim.preset",
+        "optim.momentum",
+        "optim.betas",
+        "optim.epsilon",
+    ),
 }

@@ -23,6 +23,7 @@ NO_STEPS = (
     "evaluate.every_steps",
     "evaluate.every_epochs",
     "evaluate.min_improvement",
+    "run.max_minutes",
 )
 """Keys of training steps, which a probe does not take. Three of optim have checks of their own."""
 
@@ -75,9 +76,17 @@ def _probe(train: str, head: str, distill: Any, ema_decay: float | None) -> Foun
         )
 
 
+def _probe_metric(train: str, every: str, best_metric: str | None, space: Any) -> Found:
+    """A sweep compares its trials by the metric, probes or not; every: never has a check of its own."""
+    if train == "probe" and best_metric is not None and every != "never" and not space:
+        why = "but with model.train probe there is one model, and none to pick"
+        yield "evaluate.best_metric", f"found {best_metric}, {why}; write null here, or train: head"
+
+
 CHECKS: Checks = {
     _probe_steps: ("model.train", *NO_STEPS),
     _probe_sampling: ("model.train", "data.sampling"),
     _probe_loss: ("model.train", "task", "loss.kind", "loss.class_weights"),
+    _probe_metric: ("model.train", "evaluate.every", "evaluate.best_metric", "search.space"),
     _probe: ("model.train", "model.head", "distill", "optim.ema_decay"),
 }

@@ -13,7 +13,8 @@ class Augment(Section):
     """How training images are varied. Evaluation never is. A key that is null is as the preset has it."""
 
     preset: Literal["none", "light", "deit", "three_augment"] = "light"
-    """none: the evaluation crop; light: crops and mirroring; deit: DeiT's own; three_augment: DeiT III's."""
+    """none: the evaluation crop; light: crops and mirroring; deit: DeiT's own, with RandAugment, erasing, mixup, cutmix
+    and 3 repeats; three_augment: DeiT III's, with 3-Augment, colour jitter, mixup, cutmix and 3 repeats."""
     crop_scale: tuple[Fraction, Fraction] | Literal["evaluation"] | None = None
     """Area of the random crop as a share of the image; evaluation trains on the evaluation crop."""
     crop_ratio: tuple[Positive, Positive] = (0.75, 1.3333333333333333)
@@ -23,7 +24,8 @@ class Augment(Section):
     vertical_flip: Fraction = 0.0
     """Probability of mirroring top and bottom."""
     color_jitter: Fraction | None = None
-    """Strength s: brightness, contrast and saturation are each multiplied by a factor from 1 - s to 1 + s."""
+    """Strength s: brightness, contrast and saturation are each multiplied by a factor from 1 - s to 1 + s, in an
+    order drawn for each image."""
     rand_augment_operations: Annotated[int, Field(ge=0)] | None = None
     """RandAugment: operations an image may get one after the other, each drawn anew; 0 switches it off."""
     rand_augment_magnitude: Annotated[float, Field(ge=0.0, le=10.0)] = 9.0

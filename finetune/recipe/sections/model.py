@@ -64,7 +64,8 @@ class Model(Section):
     revision: str | None = None
     """Branch, tag or commit on the Hub."""
     weights: Literal["pretrained", "random"] = "pretrained"
-    """pretrained: the checkpoint's; random: its architecture with weights drawn anew, seeded by run.seed."""
+    """pretrained: the checkpoint's; random: its architecture with weights drawn anew, seeded by run.seed, for train:
+    all (or probe, as a baseline)."""
     image_size_px: Count | None = None
     """Side of the model's input in pixels; another than the checkpoint's resamples its position embeddings."""
     preprocessing: Literal["auto", "card", "checkpoint"] | Preprocessing = "auto"

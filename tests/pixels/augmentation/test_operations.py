@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from finetune.pixels.augmentation import colour, filters, geometry, tables
+from finetune.pixels.augmentation.jitter import ORDERS, jitter, jitter_orders
 
 SIDE = 32
 FILL = (124, 116, 104)
@@ -143,10 +144,38 @@ def test_each_image_of_a_batch_is_blurred_by_its_own_width():
     assert soft == round(255 / (sum(math.exp(-i * i / 8) for i in range(-6, 7)) ** 2))
 
 
+PILLOWS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+
+
+@pytest.mark.parametrize("order", range(6))
+def test_jitter_is_pillows_to_four_levels_in_every_order(order):
+    """As torchvision does it. Pillow cuts fractions off after each of the three changes."""
+    factors = (1.4, 0.7, 1.3)
+    expected = IMAGES[:2]
+    for change in ORDERS[order]:
+        expected = [PILLOWS[change](image).enhance(factors[change]) for image in expected]
+    orders = np.array([order, order])
+    found = jitter(BATCH[:2].float() / 255, torch.tensor([factors] * 2), orders)
+    assert levels_apart((found * 255).round().byte(), expected) <= 4
+
+
+def test_the_order_of_jitter_matters_and_is_each_images_own():
+    one, factors = BATCH[:1].float() / 255, torch.tensor([[1.4, 0.7, 1.3]])
+    alone = [jitter(one.clone(), factors, np.array([order]))[0] for order in range(6)]
+    together = jitter(one.repeat(6, 1, 1, 1), factors.repeat(6, 1), np.array([5, 0, 3, 1, 4, 2]))
+    assert all(torch.equal(together[at], alone[order]) for at, order in enumerate((5, 0, 3, 1, 4, 2)))
+    assert len(torch.unique(torch.stack(alone).flatten(1), dim=0)) == 6
+
+
+def test_every_order_of_jitter_comes_equally_often():
+    counts = np.bincount(jitter_orders(np.random.default_rng(0).random(6000)), minlength=6)
+    assert counts.tolist() == pytest.approx([1000] * 6, abs=100)
+
+
 def test_jitter_multiplies_brightness_contrast_and_saturation():
     one = torch.tensor([0.2, 0.4, 0.6]).view(1, 3, 1, 1).expand(1, 3, 2, 2).clone()
     factors = torch.tensor([[0.5, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
-    darker, grey, flat = colour.jitter(one.repeat(3, 1, 1, 1), factors)[:, :, 0, 0]
+    darker, grey, flat = jitter(one.repeat(3, 1, 1, 1), factors, np.zeros(3, dtype=int))[:, :, 0, 0]
     luma = 0.299 * 0.2 + 0.587 * 0.4 + 0.114 * 0.6
     assert darker.tolist() == pytest.approx([0.1, 0.2, 0.3])
     assert grey.tolist() == pytest.approx([luma] * 3, abs=1e-4)

@@ -1,0 +1,182 @@
+"""What each verb does: a call, and what is printed of it. What the call needs is imported inside it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from typing import Any
+
+from finetune.cli import options as of
+from finetune.cli.exits import INTERRUPTED, OK, USERS_MISTAKE, complain
+from finetune.errors import RecipeError
+
+
+def _train(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.training import Interrupted, train
+
+    try:
+        run = train(recipe, fallback=not options.no_fallback, resume=options.resume, overwrite=options.overwrite)
+    except Interrupted as stopped:
+        complain(str(stopped))
+        return INTERRUPTED
+    if os.environ.get("RANK", "0") == "0":
+        from finetune.api.summary import summary
+
+        print(summary(run))
+    return OK
+
+
+def _check(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.fallback import reach
+
+    reached = reach(recipe, strict=options.no_fallback, parts=("data",))
+    if reached.notice:
+        print(reached.notice, file=sys.stderr)
+    from finetune.data.load import check_data
+
+    findings = check_data(reached.recipe)
+    print(findings.render())
+    return USERS_MISTAKE if findings.faults else OK
+
+
+def _show(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.fallback import reach
+
+    reached = reach(recipe, strict=options.no_fallback, parts=("checkpoint", "data"))
+    if reached.notice:
+        print(reached.notice, file=sys.stderr)
+    from finetune.training.contact_sheet import write_contact_sheet
+
+    print(write_contact_sheet(reached.recipe, options.images, options.out))
+    return OK
+
+
+def _init(options: argparse.Namespace) -> int:
+    from finetune.proposal import write_proposal
+
+    print(write_proposal(options.images, options.out, overwrite=options.overwrite))
+    return OK
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from finetune.recipe import recipe_schema
+
+    print(json.dumps(recipe_schema(), indent=2))
+    return OK
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from finetune.api import open_run
+
+    choice = {} if options.flip is None else {"flip": options.flip}
+    for said in open_run(options.run).predict(options.images, precision=options.precision, **choice):
+        probabilities = said.top(options.top_k or len(said.probabilities))
+        line = {
+            "path": said.path,
+            "predicted": said.predicted,
+            "probabilities": {name: value if math.isfinite(value) else None for name, value in probabilities},
+        }
+        print(json.dumps(line, ensure_ascii=not _speaks_utf8()))
+    return OK
+
+
+def _crossval(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.search import crossval, crossval_table
+    from finetune.training import Interrupted
+
+    fallback, again = not options.no_fallback, {"resume": options.resume, "overwrite": options.overwrite}
+    try:
+        folder = crossval(recipe, options.folds, fallback=fallback, **again)
+    except Interrupted as stopped:
+        complain(str(stopped))
+        return INTERRUPTED
+    if os.environ.get("RANK", "0") == "0":
+        notice = folder.read_record().get("notice")
+        print(*([notice, ""] if notice else []), crossval_table(folder.read_metrics()), "", sep="\n")
+        print(f"folder: {folder}; deit-finetune predict {folder} IMAGE asks all its models")
+    return OK
+
+
+def _find_lr(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.search import find_learning_rate
+
+    limits = {"steps": options.steps, "low": options.low, "high": options.high}
+    found = find_learning_rate(recipe, **limits, fallback=not options.no_fallback, overwrite=options.overwrite)
+    if os.environ.get("RANK", "0") == "0":
+        from finetune.recipe.words import number
+
+        rate = found.learning_rate
+        print(
+            f"no suggestion: {found.note}" if rate is None else f"optim.learning_rate: {number(rate)}  # {found.note}"
+        )
+        print(f"curve: {found.folder}/find-lr.png")
+    return OK
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.search import sweep, trials_table
+    from finetune.training import Interrupted
+
+    try:
+        found = sweep(recipe, options.trials, storage=options.storage, fallback=not options.no_fallback)
+    except Interrupted as stopped:
+        complain(str(stopped))
+        return INTERRUPTED
+    print(trials_table(found.trials, found.metric))
+    print(f"\n{len(found.trials)} completed, {found.pruned} stopped early, {found.failed} failed")
+    print(f"the best as a recipe: {found.best}")
+    return OK
+
+
+def _features(options: argparse.Namespace) -> int:
+    recipe = _load(options)
+    from finetune.training.features_file import write_features
+
+    said = write_features(recipe, options.out, fallback=not options.no_fallback, overwrite=options.overwrite)
+    if os.environ.get("RANK", "0") == "0":
+        print(said)
+    return OK
+
+
+def _speaks_utf8() -> bool:
+    return sys.stdout.encoding.lower().replace("-", "") == "utf8"
+
+
+def _load(options: argparse.Namespace) -> Any:
+    from finetune.recipe import load_recipe
+    from finetune.recipe.yaml_text import parse_value
+
+    overrides = {}
+    for word in options.overrides:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise RecipeError([f"{word}: expected KEY=VALUE, such as optim.epochs=3"], "--set")
+        overrides[key.strip()] = parse_value(value, key.strip())
+    return load_recipe(options.recipe, overrides)
+
+
+VERBS = {
+    "train": (_train, of.train_options, "Train as the recipe says."),
+    "check": (_check, of.recipe_options, "Read the data and say what was found, without training."),
+    "show": (_show, of.show_options, "Write a picture of training images as the model sees them, without training."),
+    "init": (_init, of.init_options, "Look at your images and write a recipe for them."),
+    "predict": (_predict, of.predict_options, "Say what is on images, one JSON line each."),
+    "crossval": (
+        _crossval,
+        of.crossval_options,
+        "Train once per fold of the data and say what the folds say together.",
+    ),
+    "find-lr": (_find_lr, of.find_lr_options, "Try rising learning rates for some steps and suggest one."),
+    "sweep": (_sweep, of.sweep_options, "Try other values of what search.space names, and write the best recipe."),
+    "features": (_features, of.features_options, "Write the features of every image that a recipe names."),
+    "schema": (_schema, of.no_options, "Print the recipe's JSON schema."),
+}
