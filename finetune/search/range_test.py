@@ -147,8 +147,10 @@ class _RisingRate(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        for group, base in zip(kwargs["optimizer"].param_groups, self._bases, strict=True):
-            group["lr"] = base * self.rates[state.global_step]
+        rates = [base * self.rates[state.global_step] for base in self._bases]
+        for group, rate in zip(kwargs["optimizer"].param_groups, rates, strict=True):
+            group["lr"] = rate
+        kwargs["lr_scheduler"]._last_lr = rates  # which is what is logged and shown; the schedule's is another
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if "loss" not in kwargs["logs"]:
