@@ -33,7 +33,7 @@ PLAIN = {
     "optim.schedule": "constant", "optim.schedule_args": {}, "optim.warmup_fraction": 0.0, "optim.warmup_steps": None,
     "optim.unfreeze_every_epochs": None, "optim.ema_decay": None, "evaluate.every": "never",
     "evaluate.every_steps": None, "evaluate.every_epochs": None,
-    "evaluate.best_metric": None, "evaluate.patience": None, "run.max_minutes": None,
+    "evaluate.best_metric": None, "evaluate.patience": None, "evaluate.min_improvement": 0.0, "run.max_minutes": None,
     "run.tracking": [], "run.log_every_steps": 1,
 }  # fmt: skip
 """What has no place in a range test: it has a schedule of its own, measures the training loss, and saves nothing."""

@@ -41,9 +41,8 @@ def _without_evaluations(every: str, best_metric: str | None, patience: int | No
             yield key, f"found {value}, {why}; write every: epoch, or null here"
 
 
-def _min_improvement(every: str, train: str, patience: int | None, min_improvement: float) -> Found:
-    """With every: never there is no patience to write; find-lr takes it away from any recipe."""
-    if patience is None and min_improvement != Evaluate().min_improvement and every != "never" and train != "probe":
+def _min_improvement(train: str, patience: int | None, min_improvement: float) -> Found:
+    if patience is None and min_improvement != Evaluate().min_improvement and train != "probe":
         why = "but evaluate.patience is null, so nothing waits for it"
         yield "evaluate.min_improvement", f"found {min_improvement}, {why}; write patience, or leave it out"
 
@@ -80,7 +79,7 @@ CHECKS: Checks = {
     _evaluation_steps: ("evaluate.every", "evaluate.every_steps"),
     _evaluation_epochs: ("evaluate.every", "evaluate.every_epochs"),
     _without_evaluations: ("evaluate.every", "evaluate.best_metric", "evaluate.patience"),
-    _min_improvement: ("evaluate.every", "model.train", "evaluate.patience", "evaluate.min_improvement"),
+    _min_improvement: ("model.train", "evaluate.patience", "evaluate.min_improvement"),
     _something_to_compare: (
         "evaluate.every",
         "model.train",
