@@ -48,7 +48,7 @@ def test_other_processes_with_other_numbers_of_threads_draw_the_same_bits(thread
         "    parts = list(pool.map(lambda p: draw('mixed', 5, 48, c[p], i[p]), np.array_split(np.arange(40), 8)))\n"
         "print(hashlib.sha256(np.concatenate(parts).tobytes()).hexdigest())\n"
     )
-    settings = {name: threads for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    settings = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={**os.environ, **settings}
     )
