@@ -3,7 +3,9 @@
 ============ ===================================================================================================
 `exact`      arithmetic and random numbers that are the same on every machine
 `lines`      open contours: courses of a pen
-`solids`     closed contours, filled, on a ground
+`turned`     things with a profile that is the same on both sides of an axis
+`solids`     closed contours, filled
+`scene`      a turned or a solid thing on a ground, and what stands beside it
 `fractals`   attractors of random contractions
 `families`   which of these a family is made of
 `names`      what an image is called in the place of a path; whoever decodes a path draws it

@@ -24,7 +24,8 @@ def sine(turns: np.ndarray) -> np.ndarray:
     >>> sine(np.array([0.0, 0.25, 0.75])).tolist()
     [0.0, 1.0, -1.0]
     """
-    return _SINES[np.floor(turns * _TURN).astype(np.int64) & (_TURN - 1)]
+    steps = np.floor(turns * _TURN).astype(np.int64) & (_TURN - 1)
+    return _SINES.take(steps)
 
 
 def cosine(turns: np.ndarray) -> np.ndarray:
@@ -50,7 +51,7 @@ def uniform(seed: int, stream: int, names: Sequence[np.ndarray], columns: int) -
     True
     """
     with np.errstate(over="ignore"):
-        state = np.full(len(names[0]), _mixed(np.uint64(seed)) + np.uint64(stream), dtype=np.uint64)
+        state = _mixed(np.full(len(names[0]), seed, dtype=np.uint64)) + np.uint64(stream)
         for name in names:
             state = _mixed(state * _GOLDEN + name.astype(np.uint64))
         steps = np.arange(1, columns + 1, dtype=np.uint64) * _GOLDEN
@@ -60,10 +61,12 @@ def uniform(seed: int, stream: int, names: Sequence[np.ndarray], columns: int) -
 
 def between(numbers: np.ndarray, low: float, high: float) -> np.ndarray:
     """Numbers in [0, 1) spread over a range."""
-    return np.float32(low) + numbers * np.float32(high - low)
+    spread: np.ndarray = np.float32(low) + numbers * np.float32(high - low)
+    return spread
 
 
-def _mixed(state: np.ndarray | np.uint64) -> np.ndarray:
+def _mixed(state: np.ndarray) -> np.ndarray:
     state = (state ^ (state >> np.uint64(30))) * _FIRST
     state = (state ^ (state >> np.uint64(27))) * _SECOND
-    return state ^ (state >> np.uint64(31))
+    mixed: np.ndarray = state ^ (state >> np.uint64(31))
+    return mixed

@@ -9,13 +9,14 @@ import numpy as np
 from finetune.data.formula.fractals import draw_fractals
 from finetune.data.formula.lines import draw_lines
 from finetune.data.formula.solids import draw_solids
+from finetune.data.formula.turned import draw_turned
 
 Drawer = Callable[[int, np.ndarray, np.ndarray, int], np.ndarray]
 
 FAMILIES: dict[str, tuple[Drawer, ...]] = {
     "fractals": (draw_fractals,),
-    "contours": (draw_lines, draw_solids),
-    "mixed": (draw_lines, draw_solids, draw_lines, draw_fractals),
+    "contours": (draw_lines, draw_turned, draw_lines, draw_solids),
+    "mixed": (draw_lines, draw_turned, draw_lines, draw_solids, draw_fractals),
 }
 """By name, the drawers whose turn it is from one class to the next."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from finetune.data.formula.exact import between, cosine, sine, uniform
 from finetune.data.formula.paint import blend, dotted, two_colours
 
-_CLASS, _INSTANCE, _GAME = 31, 32, 33
+_CLASS, _INSTANCE, _GAME = 41, 42, 43
 _MAPS, _WALKERS, _SETTLING, _STEPS = 5, 64, 15, 48
 _LEAST_SHARE = np.float32(0.02)  # a map that flattens everything still gets points
 _DENSEST = 3  # points on a pixel from which it is fully covered

@@ -49,9 +49,9 @@ def _written(course: np.ndarray, own: np.ndarray, size: int) -> tuple[np.ndarray
 
 def _summed(waves: np.ndarray) -> np.ndarray:
     """(n, 2, points): the waves added in their order."""
-    total = waves[:, :, 0, None] * _COURSE[0]
-    for wave in range(1, _WAVES):
-        total = total + waves[:, :, wave, None] * _COURSE[wave]
+    total = np.zeros((len(waves), 2, _POINTS), np.float32)
+    for wave in range(_WAVES):
+        total += waves[:, :, wave, None] * _COURSE[wave]
     return total
 
 

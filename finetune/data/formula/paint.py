@@ -19,7 +19,9 @@ def blend(coverage: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndar
         (n, 3, height, width) float32.
     """
     above, below = _picture(above), _picture(below)
-    return below + coverage[:, None] * (above - below)
+    blended: np.ndarray = coverage[:, None] * (above - below)
+    blended += below
+    return blended
 
 
 def two_colours(numbers: np.ndarray, white_on_black: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,4 +83,6 @@ def _picture(colours: np.ndarray) -> np.ndarray:
 
 
 def _brightness(colours: np.ndarray) -> np.ndarray:
-    return (colours[:, 0] + colours[:, 1] + colours[:, 2]) / np.float32(3)
+    total: np.ndarray = colours[:, 0] + colours[:, 1] + colours[:, 2]
+    total /= np.float32(3)
+    return total

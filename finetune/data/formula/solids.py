@@ -8,59 +8,49 @@ import math
 import numpy as np
 
 from finetune.data.formula.exact import between, cosine, sine, uniform
-from finetune.data.formula.paint import blend, grounds
+from finetune.data.formula.paint import blend
+from finetune.data.formula.scene import scene
 
-_CLASS, _GROUND, _THING, _BYSTANDERS = 11, 12, 13, (15, 17)
+_CLASS, _SCENE = 10, 11
 _ANGLES, _WAVES = 1024, 7
 _TURNS = np.arange(_ANGLES, dtype=np.float32) / np.float32(_ANGLES)
-_STRANGER = 10_000_000  # classes from here on are nobody's label
 
 
 def draw_solids(seed: int, classes: np.ndarray, instances: np.ndarray, size: int) -> np.ndarray:
-    """A class is a contour with its pattern; an instance has its own place, size, turn, colours, light and ground, and
-    up to two small things of no class beside it.
+    """A class is a contour with its pattern; an instance has its own place, size, turn, colours, light and ground.
 
     Returns:
         (n, 3, size, size) float32 in [0, 255].
     """
-    numbers = uniform(seed, _GROUND, [classes, instances], 15)
-    picture = grounds(numbers[:, :11], size)
-    for place, stream in enumerate(_BYSTANDERS):
-        stranger = _STRANGER + np.floor(numbers[:, 11 + place] * 1_000_000).astype(np.int64)
-        there = numbers[:, 13 + place] < 0.5
-        picture = _with_solid(picture, seed, stream, stranger, instances, size, (0.1, 0.3), 0.48, there)
-    return _with_solid(picture, seed, _THING, classes, instances, size, (0.28, 0.95), 0.3, np.full(len(classes), True))
+
+    def layer(
+        stream: int, kinds: np.ndarray, scale: tuple[float, float], off_centre: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        shape, own = uniform(seed, _CLASS, [kinds], 40), uniform(seed, stream, [kinds, instances], 12 + _WAVES)
+        return _solid(shape, own, size, scale, off_centre)
+
+    return scene(seed, _SCENE, classes, instances, size, layer)
 
 
-def _with_solid(
-    picture: np.ndarray,
-    seed: int,
-    stream: int,
-    classes: np.ndarray,
-    instances: np.ndarray,
-    size: int,
-    scale: tuple[float, float],
-    off_centre: float,
-    there: np.ndarray,
-) -> np.ndarray:
-    """The picture with a solid before it, where there is one."""
-    shape = uniform(seed, _CLASS, [classes], 40)
-    own = uniform(seed, stream, [classes, instances], 12)
-    radii = _radii(shape, uniform(seed, stream + 1, [classes, instances], _WAVES))
+def _solid(
+    shape: np.ndarray, own: np.ndarray, size: int, scale: tuple[float, float], off_centre: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage and surface."""
+    radii = _radii(shape, own[:, 12:])
     reach = between(own[:, 0], *scale) * np.float32(size / 2)
     centre = np.floor(between(own[:, 1:3], 0.5 - off_centre, 0.5 + off_centre) * size).astype(int)
     turn = np.where(own[:, 3] < 0.5, between(own[:, 4], -0.06, 0.06), own[:, 4])
     angle, distance = _around(centre, size)
     angle = (angle + np.floor(turn * _ANGLES).astype(np.int64)[:, None, None]) & (_ANGLES - 1)
     edge = np.take_along_axis(radii, angle.reshape(len(radii), -1), axis=1).reshape(angle.shape) * reach[:, None, None]
-    coverage = np.clip(edge - distance + np.float32(0.5), 0, 1) * there[:, None, None].astype(np.float32)
+    coverage = np.clip(edge - distance + np.float32(0.5), 0, 1)
     depth = np.clip(distance / np.maximum(edge, np.float32(1e-6)), 0, 1)
-    return blend(coverage, _surface(depth, angle, shape, own), picture)
+    return coverage, _surface(depth, angle, shape, own)
 
 
 def _radii(shape: np.ndarray, own: np.ndarray) -> np.ndarray:
     """(n, angles) radius of the contour, the largest 1: a few waves on an ellipse."""
-    radii = np.ones((len(shape), _ANGLES), np.float32)
+    radii: np.ndarray = np.ones((len(shape), _ANGLES), np.float32)
     for wave in range(1, _WAVES + 1):
         strength = shape[:, wave] * shape[:, wave] * np.float32(0.9 / (1 + 0.35 * wave))
         strength = np.where(shape[:, wave + 8] < 0.45, strength, 0) * between(own[:, wave - 1], 0.8, 1.2)
@@ -69,7 +59,8 @@ def _radii(shape: np.ndarray, own: np.ndarray) -> np.ndarray:
     stretch = between(shape[:, 31, None], 1.0, 2.6)
     across, along = cosine(_TURNS)[None], stretch * sine(_TURNS)[None]
     radii = radii / np.sqrt(across * across + along * along)
-    return radii / radii.max(axis=1, keepdims=True)
+    radii /= radii.max(axis=1, keepdims=True)
+    return radii
 
 
 def _surface(depth: np.ndarray, angle: np.ndarray, shape: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -79,7 +70,9 @@ def _surface(depth: np.ndarray, angle: np.ndarray, shape: np.ndarray, own: np.nd
     cut = (sectors > 1) & (sine(angle / np.float32(_ANGLES) * sectors * 2) > 0)
     colours = own[:, 5:11] * np.float32(255)
     light = 1 - (1 - between(own[:, 11, None, None], 0.5, 1.0)) * depth * depth
-    return blend((ringed ^ cut).astype(np.float32), colours[:, 3:], colours[:, :3]) * light[:, None]
+    picture = blend((ringed ^ cut).astype(np.float32), colours[:, 3:], colours[:, :3])
+    picture *= light[:, None]
+    return picture
 
 
 def _around(centre: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

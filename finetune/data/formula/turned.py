@@ -5,57 +5,49 @@ from __future__ import annotations
 import numpy as np
 
 from finetune.data.formula.exact import between, cosine, sine, uniform
-from finetune.data.formula.paint import blend, grounds
+from finetune.data.formula.paint import blend
+from finetune.data.formula.scene import scene
 
-_CLASS, _GROUND, _THING, _MARKS, _BYSTANDERS = 21, 22, 23, 24, (25, 27)
+_CLASS, _SCENE = 21, 22
 _RINGS, _PARTS = 128, 5  # heights at which a profile is known, and parts that it is made of
 _MARK_ROWS, _MARK_COLUMNS = 12, 10
-_STRANGER = 20_000_000  # classes from here on are nobody's label
+_CELLS = _MARK_ROWS * _MARK_COLUMNS
+_PRINTED, _OF_GLASS = 0.33, 0.25  # shares of the cells, and of the classes
 
 
 def draw_turned(seed: int, classes: np.ndarray, instances: np.ndarray, size: int) -> np.ndarray:
     """A class is a profile with bands; an instance stands or lies at its own place and size, in its own colours and
-    light, with marks on its bands as of print, and with up to two small things of no class beside it.
+    light, with marks on its bands as of print.
 
     Returns:
         (n, 3, size, size) float32 in [0, 255].
     """
-    numbers = uniform(seed, _GROUND, [classes, instances], 15)
-    picture = grounds(numbers[:, :11], size)
-    for place, stream in enumerate(_BYSTANDERS):
-        stranger = _STRANGER + np.floor(numbers[:, 11 + place] * 1_000_000).astype(np.int64)
-        there = numbers[:, 13 + place] < 0.4
-        picture = _with_thing(picture, seed, stream, stranger, instances, size, (0.12, 0.3), 0.45, there)
-    return _with_thing(picture, seed, _THING, classes, instances, size, (0.3, 0.95), 0.28, np.full(len(classes), True))
+
+    def layer(
+        stream: int, kinds: np.ndarray, scale: tuple[float, float], off_centre: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        shape, own = uniform(seed, _CLASS, [kinds], 24), uniform(seed, stream, [kinds, instances], 20 + _PARTS)
+        printed = uniform(seed, stream + 1, [kinds, instances], _CELLS) < _PRINTED
+        return _thing(shape, own, printed.astype(np.float32), size, scale, off_centre)
+
+    return scene(seed, _SCENE, classes, instances, size, layer)
 
 
-def _with_thing(
-    picture: np.ndarray,
-    seed: int,
-    stream: int,
-    classes: np.ndarray,
-    instances: np.ndarray,
-    size: int,
-    scale: tuple[float, float],
-    off_centre: float,
-    there: np.ndarray,
-) -> np.ndarray:
-    """The picture with a turned thing before it, where there is one."""
-    shape = uniform(seed, _CLASS, [classes], 24)
-    own = uniform(seed, stream, [classes, instances], 20)
-    widths, bands = _profile(shape, uniform(seed, stream + 1, [classes, instances], _PARTS))
+def _thing(
+    shape: np.ndarray, own: np.ndarray, printed: np.ndarray, size: int, scale: tuple[float, float], off_centre: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage and surface; a quarter of the classes is of glass."""
+    widths, bands = _profile(shape, own[:, 20:])
     reach = between(own[:, 0, None, None], *scale) * np.float32(size / 2)
     across, along = (way / reach for way in _ways(own, size, off_centre))
     ring = np.clip(np.floor((along + 1) * np.float32(_RINGS / 2)), 0, _RINGS - 1).astype(np.int64)
     width, band = (_at(table, ring) for table in (widths, bands))
     sides = np.clip((width - np.abs(across)) * reach + np.float32(0.5), 0, 1)
     ends = np.clip((1 - np.abs(along)) * reach + np.float32(0.5), 0, 1)
-    coverage = sides * ends * there[:, None, None].astype(np.float32)
     round_it = np.clip(across / np.maximum(width, np.float32(1e-6)), -1, 1)
-    marks = _marks(uniform(seed, _MARKS + stream, [classes, instances], _MARK_ROWS * _MARK_COLUMNS), ring, round_it)
-    surface = _surface(band, marks, round_it, own)
-    through = np.where(shape[:, 23] < 0.25, between(own[:, 19], 0.45, 0.8), np.float32(1))  # a quarter is of glass
-    return blend(coverage * through[:, None, None], surface, picture)
+    opaque = np.where(shape[:, 23] < _OF_GLASS, between(own[:, 19], 0.45, 0.8), np.float32(1))
+    surface = _surface(band, _marks(printed, ring, round_it), round_it, own)
+    return sides * ends * opaque[:, None, None], surface
 
 
 def _ways(own: np.ndarray, size: int, off_centre: float) -> tuple[np.ndarray, np.ndarray]:
@@ -83,11 +75,11 @@ def _profile(shape: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return widths, np.where(inside, kinds[:, None], np.float32(0)).max(axis=2)
 
 
-def _marks(numbers: np.ndarray, ring: np.ndarray, round_it: np.ndarray) -> np.ndarray:
-    """(n, size, size) where print is: a third of the cells of a grid around the thing."""
+def _marks(printed: np.ndarray, ring: np.ndarray, round_it: np.ndarray) -> np.ndarray:
+    """(n, size, size) where print is, which lies in cells around the thing."""
     row = ring * _MARK_ROWS // _RINGS
     column = np.minimum(np.floor((round_it + 1) * np.float32(_MARK_COLUMNS / 2)), _MARK_COLUMNS - 1).astype(np.int64)
-    return _at((numbers < 0.33).astype(np.float32), row * _MARK_COLUMNS + column)
+    return _at(printed, row * _MARK_COLUMNS + column)
 
 
 def _surface(band: np.ndarray, marks: np.ndarray, round_it: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -97,7 +89,8 @@ def _surface(band: np.ndarray, marks: np.ndarray, round_it: np.ndarray, own: np.
     picture = blend((band >= 2).astype(np.float32), colours[:, 2], picture)
     picture = blend((band >= 2) * marks, colours[:, 3], picture)
     away = round_it - between(own[:, 17, None, None], -0.5, 0.5)
-    return picture * (1 - between(own[:, 18, None, None], 0.1, 0.5) * np.minimum(away * away, 1))[:, None]
+    picture *= (1 - between(own[:, 18, None, None], 0.1, 0.5) * np.minimum(away * away, 1))[:, None]
+    return picture
 
 
 def _at(tables: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -153,8 +153,8 @@ class FormulaData(_Data):
     kind: Literal["formula"]
     """Drawn images."""
     family: Literal["fractals", "contours", "mixed"] = "mixed"
-    """fractals: attractors of random contractions; contours: courses of a pen and filled outlines, in turn; mixed: half
-    courses of a pen, a quarter each of outlines and fractals."""
+    """fractals: attractors of random contractions; contours: half courses of a pen, a quarter each of things as if
+    turned on a lathe and of filled outlines; mixed: contours, and a fifth of fractals."""
     classes: Annotated[int, Field(ge=2, le=1_000_000)] = 1000
     """How many formulas, each of them a class."""
     instances: Annotated[int, Field(ge=1, le=1_000_000)] = 100

@@ -14,9 +14,9 @@ from finetune.data.formula import FAMILIES, draw
 
 CLASSES, INSTANCES = np.arange(40) % 10, np.arange(40) // 10
 DIGESTS = {
-    "fractals": "de2670d2fb5d9ce2f3713863f6ba8dd4eb76b1a7ec8e7ca3114650fcc5692a96",
-    "contours": "95b9f4daf8c03b57131d4775a6387bac524ccda23a68f681e49e10f885e3ba6d",
-    "mixed": "53b4bec0281d325ae6770428e287a306a3a4be486efa4009879e4e44c8a97b2c",
+    "fractals": "030d245428dc022867ef5e344aef0c6b776d461f09a0650789398dd4f9ef2ff0",
+    "contours": "da151ef5d588f1f0ba53c280943f2c5c25f6b9074cc56ab36d9cc1788d35372e",
+    "mixed": "58c0ad886d1cc755ff85daa1eaa200ca2956681cb4bf618f68c3cf481198bb4d",
 }
 
 
