@@ -25,7 +25,8 @@ def sine(turns: np.ndarray) -> np.ndarray:
     [0.0, 1.0, -1.0]
     """
     steps = np.floor(turns * _TURN).astype(np.int64) & (_TURN - 1)
-    return _SINES.take(steps)
+    sines: np.ndarray = _SINES[steps]
+    return sines
 
 
 def cosine(turns: np.ndarray) -> np.ndarray:
