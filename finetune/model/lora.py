@@ -116,6 +116,8 @@ def _layers(model: PreTrainedModel, targets: list[str], heads: list[str]) -> lis
         )
     if targets == [ALL]:
         return linear
+    if ALL in targets:
+        raise CheckpointError(f"{KEY}: found {targets}, but {ALL} means every linear layer; write [{ALL}] alone")
     for target in targets:
         if not any(_ends(name, target) for name in linear):
             last = sorted({name.rpartition(".")[2] for name in linear})

@@ -53,4 +53,5 @@ def _resampled(batch: torch.Tensor, pixels: PixelPipeline) -> torch.Tensor:
     values, mode = batch.float() if batch.is_floating_point() else batch.float() / 255, MODES[pixels.interpolation]
     size = (pixels.size_px, pixels.size_px)
     resized = F.interpolate(values, size=size, mode=mode, antialias=mode in ("bilinear", "bicubic"))
-    return resized.clamp(0, 1)  # bicubic overshoots at edges
+    low, high = values.aminmax()  # bicubic overshoots at edges; erasing's noise leaves [0, 1] by itself
+    return resized.clamp(low.clamp(max=0), high.clamp(min=1))

@@ -101,12 +101,15 @@ def find_learning_rate(
 def _train_and_forget(recipe: Recipe, rising: _RisingRate, fallback: bool) -> None:
     """Take the steps of a real training, whose run folder vanishes."""
     steps = {"optim.max_steps": len(rising.rates), "optim.learning_rate": rising.rates[0]}
-    with tempfile.TemporaryDirectory(prefix="find-lr-") as nowhere, contextlib.suppress(_EndError, TrainingError):
+    with tempfile.TemporaryDirectory(prefix="find-lr-") as nowhere, contextlib.suppress(_EndError):
         own = {**PLAIN, **steps, "run.root": nowhere, "run.name": "find-lr"}
         try:
             train(with_overrides(recipe, own), fallback=fallback, listeners=[rising])
         except Interrupted:
             raise KeyboardInterrupt from None
+        except TrainingError:
+            if not rising.losses:
+                raise  # no rate was tried that could be to blame
 
 
 def _refuse(recipe: Recipe, steps: int, low: float, high: float) -> None:

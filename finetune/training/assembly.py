@@ -23,7 +23,7 @@ from finetune.training.arguments import best_metric, optimizer_args, training_ar
 from finetune.training.averaging import AverageWeights
 from finetune.training.batches import EpochLoader, GlobalBatches, TrainingImages, choose_workers, training_loader
 from finetune.training.history import KeepHistory, MarkCheckpoints
-from finetune.training.objective import LearnFromTeacher, LearnLabels, Objective
+from finetune.training.objective import LearnFromTeacher, LearnLabels, Objective, check_heads_learn
 from finetune.training.parameter_groups import rate_factors
 from finetune.training.processes import main_first
 from finetune.training.sampling import balanced_chances
@@ -114,6 +114,7 @@ def choose_objective(work: Work, loaded: LoadedModel, images: DecodedImages, dev
     distill = work.recipe.distill
     if distill is None:
         return LearnLabels(work.task)
+    check_heads_learn(loaded.model, distill.weight)
     with work.phases("model"), main_first():
         teacher = load_teacher(distill, work.splits.labels, work.task, loaded.pixels, work.hardware.precision)
     teacher.model.to(device)  # type: ignore[arg-type]

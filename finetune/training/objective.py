@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from finetune.errors import RecipeError
 from finetune.model import Task
+from finetune.model.head import find_heads
 from finetune.model.task import head_logits
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Batch = dict[str, torch.Tensor]
 Objective = Callable[[Any, Batch], torch.Tensor]
@@ -60,6 +65,18 @@ class LearnFromTeacher:
     def _teacher_loss_sum(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         losses = TEACHER_LOSSES[self.task.name, self.kind](logits, self.answers(batch).float(), self.temperature)
         return losses.mul(self.task.known(batch["targets"], batch["weights"])).sum()
+
+
+def check_heads_learn(model: PreTrainedModel, weight: float) -> None:
+    """Refuse to give the teacher all the weight where a model has a head for the labels alone.
+
+    Raises:
+        RecipeError: the head would stay as it was drawn, and a prediction is the mean of both heads.
+    """
+    heads = list(find_heads(model))
+    if weight == 1.0 and len(heads) > 1:
+        why = f"but then {heads[0]}, which hears the labels alone, learns nothing, and predictions are the mean of both"
+        raise RecipeError([f"distill.weight: found 1.0, {why} heads; write 0.5, or another value below 1"])
 
 
 # ---------------------------------------------------------------- a teacher's word, by image or by cell

@@ -49,8 +49,8 @@ def timed(recipe: Recipe) -> tuple[float, float]:
     clock = Clock()
     trainer.add_callback(clock)
     trainer.train()
-    later = clock.times[COMPILING:]
-    return clock.times[COMPILING] - clock.began, batch_size * (len(later) - 1) / (later[-1] - later[0])
+    later = clock.times[COMPILING - 1 :]
+    return clock.times[COMPILING - 1] - clock.began, batch_size * (len(later) - 1) / (later[-1] - later[0])
 
 
 def recipe_of(checkpoint: str, compiled: bool, options: argparse.Namespace, folder: Path) -> Recipe:

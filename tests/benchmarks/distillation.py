@@ -1,6 +1,6 @@
 """Whether a teacher that knows all digits makes a smaller student better that has 20 labels per class.
 
-    python tests/benchmarks/distillation.py [--seeds 5] [--first 10]
+    python tests/benchmarks/distillation.py [--seeds 5] [--first 10] [--mixup 1.0]
 
 A third of scikit-learn's 1,797 digits is held out for testing: neither the teacher nor a student ever learns from it.
 The teacher, a small ResNet at 32 px, is trained once, from random weights, on the others. For each seed, 20 digits of
@@ -31,7 +31,7 @@ from finetune.training import train
 
 PER_CLASS, HELD_OUT = 20, 1 / 3
 # The stronger the crops, the more there is that a teacher knows and the label does not say; digits are never mirrored.
-AUGMENT = {"crop_scale": [0.3, 1.0], "crop_ratio": [0.8, 1.25], "horizontal_flip": 0.0, "mixup_alpha": 1.0}
+AUGMENT = {"crop_scale": [0.3, 1.0], "crop_ratio": [0.8, 1.25], "horizontal_flip": 0.0}
 TEACHER = {"epochs": 20, "batch_size": 32, "learning_rate": 2e-3, "weight_decay": 0.05, "warmup_fraction": 0.1}
 STUDENT = {"epochs": 250, "batch_size": 64, "learning_rate": 2e-3, "weight_decay": 0.05, "warmup_fraction": 0.1}
 DISTILL = {"kind": "soft", "temperature": 1.0, "weight": 1.0}
@@ -41,7 +41,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=10, help="the settings were chosen on 0, 1 and 5 to 9")
+    parser.add_argument("--mixup", type=float, default=1.0, help="alpha, of both students; 0 for none")
+    parser.add_argument("--weight", type=float, default=1.0, help="of the teacher; the labels have the rest")
     options = parser.parse_args()
+    AUGMENT["mixup_alpha"], DISTILL["weight"] = options.mixup, options.weight
     seeds = range(options.first, options.first + options.seeds)
     with tempfile.TemporaryDirectory() as name:
         folder, (pool, held_out) = Path(name), divide_digits()

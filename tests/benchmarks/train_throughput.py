@@ -109,7 +109,7 @@ def write_recipe(images: Path, checkpoint: Path, folder: Path, number: int) -> P
     recipe = folder / f"ours-{number}.yaml"
     recipe.write_text(
         f"task: multiclass\ndata: {{kind: folder, root: {images}}}\nmodel: {{checkpoint: {checkpoint}}}\n"
-        f"augment: {{crop_scale: [0.08, 1.0]}}\noptim: {{epochs: {EPOCHS}, batch_size: {BATCH}}}\n"
+        f"augment: {{crop_scale: [0.08, 1.0]}}\noptim: {{preset: plain, epochs: {EPOCHS}, batch_size: {BATCH}}}\n"
         f"run: {{root: {folder}}}\n"
     )
     return recipe

@@ -65,6 +65,11 @@ def test_merged_it_is_the_same_architecture_with_the_same_answers(build, family,
     assert torch.allclose(merged(pixel_values=pixels).logits, expected, atol=1e-5)
 
 
+def test_all_linear_stands_alone(build):
+    with pytest.raises(CheckpointError, match=r"model\.lora\.targets: found .*'q_proj'.*write \[all-linear\] alone"):
+        add_adapters(build("vit"), Lora(targets=["all-linear", "q_proj"]), seed=0)
+
+
 def test_a_larger_alpha_moves_the_answers_further(build):
     pixels = torch.randn(2, 3, 32, 32)
     before = build("vit")(pixel_values=pixels).logits

@@ -55,3 +55,13 @@ def test_what_bicubic_overshoots_is_clipped():
     pipeline = PixelPipeline("squash", 64, None, "bicubic", PLAIN.mean, PLAIN.std)
     found = SharedPixels(PLAIN, pipeline).normalise(edge)
     assert (float(found.min()), float(found.max())) == (0.0, 1.0)
+
+
+def test_noise_beyond_the_range_of_pixels_keeps_its_strength_at_another_size():
+    """Random erasing paints normal noise; cut off at 0 and 1 its standard deviation of 0.5 would be 0.34."""
+    noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).repeat_interleave(4, 2)
+    noise = noise.repeat_interleave(4, 3)  # 256 px in cells of 4: what is halved is still what was drawn
+    pipeline = PixelPipeline("squash", 128, None, "bicubic", PLAIN.mean, PLAIN.std)
+    found = SharedPixels(PLAIN, pipeline).normalise(noise)
+    assert float(found.std()) > 0.85
+    assert float(noise.min()) <= float(found.min()) < -2.0

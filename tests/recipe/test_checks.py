@@ -130,6 +130,19 @@ PATIENT = {"evaluate.patience": 3}
             "distill.temperature: found 9.0, but distill.kind is hard, .*; write kind: soft, or leave it out",
         ),
         (
+            {"augment.preset": "deit", "augment.rand_augment_operations": 0, "augment.rand_augment_magnitude": 5.0},
+            "augment.rand_augment_magnitude: found 5.0, but rand_augment_operations is off; set augment.rand_augment_",
+        ),
+        (
+            {"model.train": "lora", "optim.layer_decay": 0.9},
+            "optim.layer_decay: found 0.9, but with model.train lora the adapters of all blocks learn at one rate; ",
+        ),
+        ({"model.lora.targets": []}, "model.lora.targets: found .*, expected"),
+        (
+            {"distill": {"teacher": "x", "weight": 1.0}, "loss.label_smoothing": 0.1},
+            "loss.label_smoothing: found 0.1, but distill.weight is 1, so the labels are not heard; write a weight ",
+        ),
+        (
             {"optim.momentum": 0.5},
             "optim.momentum: found 0.5, but it does not reach adamw, which preset auto chooses; write optimizer: sgd, ",
         ),
@@ -324,5 +337,5 @@ def test_what_find_lr_takes_out_of_a_recipe_leaves_no_contradiction(smallest):
 def test_every_key_that_a_check_reads_exists():
     from finetune.recipe.checks import CHECKS
 
-    sections = {"augment", "distill", "model.lora", "model.probe", "data.split"}
+    sections = {"augment", "distill", "loss", "model.lora", "model.probe", "data.split"}
     assert {key for keys in CHECKS.values() for key in keys} - sections <= set(leaf_keys())

@@ -36,7 +36,10 @@ def test_it_says_what_table_9_says():
     assert (recipe.model.weights, recipe.model.drop_path, recipe.loss.label_smoothing) == ("random", 0.1, 0.1)
     augment = recipe.augment
     assert (augment.rand_augment_magnitude, augment.rand_augment_probability, augment.repeats) == (9, 0.5, 3)
+    assert (augment.rand_augment_operations, augment.rand_augment_magnitude_std) == (2, 0.5)
     assert (augment.mixup_alpha, augment.cutmix_alpha, augment.erasing) == (0.8, 1.0, 0.25)
+    assert (augment.mix_probability, augment.cutmix_share, augment.horizontal_flip) == (1.0, 0.5, 0.5)
+    assert (augment.crop_scale, optim.optimizer, optim.max_grad_norm) == ((0.08, 1.0), "adamw", 0.0)
 
 
 @pytest.mark.parametrize("checkpoint", ["tiny_vit", "tiny_distilled"])

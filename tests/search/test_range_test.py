@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
-from finetune.errors import RecipeError
+from finetune.errors import RecipeError, TrainingError
 from finetune.recipe import dump_recipe, load_recipe
 from finetune.search import find_learning_rate
 from finetune.search.range_test import _EndError, _RisingRate
@@ -160,6 +162,17 @@ NO_STEPS = {"preset": "auto", "epochs": None, "batch_size": None, "learning_rate
 def test_what_cannot_be_tested_is_refused_by_words(recipe_for, changes, options, message):
     with pytest.raises(RecipeError, match=message):
         find_learning_rate(recipe_for(**changes), **options)
+
+
+def test_a_model_that_is_broken_before_any_step_is_no_matter_of_the_rate(recipe_for, tiny_vit, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_vit, broken)
+    weights = load_file(broken / "model.safetensors")
+    weights["vit.layernorm.weight"].fill_(float("nan"))
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TrainingError, match="loss is nan"):
+        find_learning_rate(recipe_for(**{"model.checkpoint": str(broken)}), steps=10)
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
 def test_a_missing_matplotlib_is_told_before_training(recipe_for, monkeypatch):

@@ -66,11 +66,20 @@ def test_the_best_adapters_are_merged(recipe_for):
     assert run.read_metrics()["validation"]["accuracy"] == best["accuracy"]
 
 
-def test_adapters_can_be_averaged_recomputed_and_skipped(recipe_for):
+def test_adapters_can_be_averaged_recomputed_and_skipped(recipe_for, tiny_vit):
     more = {"optim.ema_decay": 0.9, "model.activation_checkpointing": True, "model.drop_path": 0.2}
     run = train(recipe_for(**LORA, **more))
-    assert set(load_file(run.model / "model.safetensors")) >= {"classifier.weight"}
-    assert run.read_record()["best"]["weights"] in ("raw", "ema")
+    saved, before = load_file(run.model / "model.safetensors"), load_file(tiny_vit / "model.safetensors")
+    moved = {
+        name
+        for name in before
+        if before[name].shape == saved[name].shape and not torch.equal(before[name], saved[name])
+    }
+    blocks = {name.split(".")[3] for name in moved if "attention" in name}
+    assert {name.rpartition(".attention.")[2] for name in moved} == {"query.weight", "value.weight"}
+    assert blocks == {"0", "1"}
+    validation = run.read_metrics()["validation"]
+    assert run.read_record()["best"]["accuracy"] == validation["accuracy"]
 
 
 def test_a_target_that_does_not_exist_ends_the_run_before_it_begins(recipe_for, tmp_path):

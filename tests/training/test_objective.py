@@ -10,8 +10,10 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from finetune.errors import RecipeError
+from finetune.model import open_saved
 from finetune.model.task import Multiclass, Multilabel
-from finetune.training.objective import LearnFromTeacher, LearnLabels
+from finetune.training.objective import LearnFromTeacher, LearnLabels, check_heads_learn
 
 LN3 = math.log(3)
 # Probabilities 3/4 and 1/4 of the teacher against 1/2 and 1/2 of the student.
@@ -108,12 +110,11 @@ def test_a_distilled_student_learns_labels_on_one_token_and_the_teacher_on_the_o
         torch.testing.assert_close(head.grad, expected.grad)
 
 
-def test_with_all_the_weight_on_the_teacher_the_class_tokens_head_learns_nothing(case):
-    task, batch, student, teacher = case
-    heads = [student.clone().requires_grad_(), student.clone().requires_grad_()]
-    outputs = SimpleNamespace(logits=sum(heads) / 2, cls_logits=heads[0], distillation_logits=heads[1])
-    teach(task, teacher, weight=1.0)(outputs, batch).backward()
-    assert float(heads[0].grad.abs().max()) == 0.0 < float(heads[1].grad.abs().max())
+def test_all_the_weight_on_the_teacher_is_refused_where_a_head_would_learn_nothing(tiny_distilled, tiny_vit):
+    with pytest.raises(RecipeError, match=r"distill\.weight: found 1\.0, but then cls_classifier, .*; write 0\.5, or"):
+        check_heads_learn(open_saved(tiny_distilled).model, 1.0)
+    check_heads_learn(open_saved(tiny_distilled).model, 0.9)
+    check_heads_learn(open_saved(tiny_vit).model, 1.0)
 
 
 # ---------------------------------------------------------------- what counts

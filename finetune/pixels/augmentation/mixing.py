@@ -3,7 +3,8 @@
 Source: "mixup: Beyond Empirical Risk Minimization" (Zhang et al., 2017) and "CutMix" (Yun et al., 2019), in the
     version of timm's ``mixup.py`` with mode batch, which DeiT was trained with: one decision and one proportion for
     all images of a pass. timm pairs the first image with the last; here an image is paired with the one half a pass
-    further on, so that no image meets its own copy of repeated augmentation, which comes right beside it.
+    further on, so that it does not meet its own copy of repeated augmentation, which comes right beside it: a pass of
+    at least twice as many images as there are copies has none that do.
 """
 
 from __future__ import annotations

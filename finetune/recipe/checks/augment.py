@@ -23,7 +23,7 @@ def _augment_keys_are_used(section: Any) -> Found:
         for key in keys if not getattr(chosen, part) else ():
             name = f"rand_augment_{key}" if part == "rand_augment_operations" else key
             if getattr(augment, name) != getattr(plain, name):
-                off = f"but {part} is off by preset {augment.preset}"
+                off = f"but {part} is off{_by_whom(augment, part)}"
                 yield f"augment.{name}", f"found {getattr(augment, name)}, {off}; set augment.{part}, or leave it out"
     if augment.mix_probability != plain.mix_probability and not (chosen.mixup_alpha or chosen.cutmix_alpha):
         why = "but neither mixup_alpha nor cutmix_alpha is above 0"
@@ -31,6 +31,10 @@ def _augment_keys_are_used(section: Any) -> Found:
     if augment.cutmix_share != plain.cutmix_share and not (chosen.mixup_alpha and chosen.cutmix_alpha):
         why = "but mixup_alpha and cutmix_alpha are not both above 0"
         yield "augment.cutmix_share", f"found {augment.cutmix_share}, {why}; set both, or leave it out"
+
+
+def _by_whom(augment: Augment, part: str) -> str:
+    return f" by preset {augment.preset}" if getattr(augment, part) is None else ""
 
 
 CHECKS: Checks = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from finetune.recipe.checks.found import Checks, Found
@@ -58,6 +59,17 @@ def _teacher_is_heard(distill: Any) -> Found:
         yield "distill.weight", f"found {distill['weight']}, {why}; write distill: null, or a weight above 0"
 
 
+def _labels_are_heard(distill: Any, loss: Any) -> Found:
+    """With all weight on the teacher a loss of the labels has none; only values that are no default can be told."""
+    if not isinstance(distill, dict) or distill.get("weight") != 1 or not isinstance(loss, dict):
+        return
+    plain = Loss().model_dump(mode="json")
+    for key, value in loss.items():
+        if key in plain and value != plain[key]:
+            why = "but distill.weight is 1, so the labels are not heard"
+            yield f"loss.{key}", f"found {json.dumps(value)}, {why}; write a weight below 1, or leave it out"
+
+
 CHECKS: Checks = {
     _loss_fits_task: ("loss.kind", "loss.pos_weight", "task"),
     _loss_keys_are_used: (
@@ -71,4 +83,5 @@ CHECKS: Checks = {
     _balanced_once: ("loss.class_weights", "loss.pos_weight", "data.sampling"),
     _temperature: ("distill",),
     _teacher_is_heard: ("distill",),
+    _labels_are_heard: ("distill", "loss"),
 }

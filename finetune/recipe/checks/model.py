@@ -23,7 +23,10 @@ def _train_keys_are_used(train: str, blocks: int, lora: Any, probe: Any) -> Foun
 
 
 def _what_learns(train: str, layer_decay: float | None, unfreeze: float | None) -> Found:
-    if layer_decay is not None and train not in ("all", "last_n_blocks"):
+    if layer_decay is not None and train == "lora":
+        why = "but with model.train lora the adapters of all blocks learn at one rate"
+        yield "optim.layer_decay", f"found {layer_decay}, {why}; write null here"
+    elif layer_decay is not None and train not in ("all", "last_n_blocks"):
         yield "optim.layer_decay", f"found {layer_decay}, but with model.train {train} no block learns; write null here"
     if unfreeze is not None and train != "all":
         why = f"but model.train is {train}, which says what learns from first to last"

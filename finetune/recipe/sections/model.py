@@ -43,7 +43,7 @@ class Lora(Section):
     """The product of the factors is scaled by alpha / rank."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Dropout before the first factor."""
-    targets: list[Text] = ["q_proj", "v_proj"]
+    targets: Annotated[list[Text], Field(min_length=1)] = ["q_proj", "v_proj"]
     """Names of the linear layers that get adapters, as the model's modules end; or [all-linear]."""
 
 

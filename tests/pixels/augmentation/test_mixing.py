@@ -111,3 +111,11 @@ def test_unknown_labels_are_refused_with_what_to_do():
     check_labels_can_mix(Augmentation(mixup_alpha=1.0, mix_probability=0.0), unknown)
     with pytest.raises(DataError, match=r"^1 of 2 training images have labels that nobody knows .*set augment\.mixup"):
         check_labels_can_mix(BOTH, unknown)
+
+
+@pytest.mark.parametrize("repeats", [2, 3, 5])
+def test_an_image_does_not_meet_its_own_copy_in_a_pass_of_twice_as_many_images_as_copies(repeats):
+    for size in range(2 * repeats, 40):
+        for begun in range(repeats):  # a pass may begin amid an image's copies
+            images = torch.arange(size + begun)[begun:] // repeats
+            assert not (images == mixing.partners(images)).any()
