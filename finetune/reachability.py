@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from finetune.recipe.sections import Data, Distill, HubData, Model
+from finetune.recipe.sections import Data, Distill, FormulaData, HubData, Model
 
 SECONDS = 4.0
 """For all requests together; they run side by side."""
@@ -75,6 +75,8 @@ def data_need(data: Data) -> Need:
     """What the data section needs; a folder that is there, or was downloaded earlier, needs no network."""
     if isinstance(data, HubData):
         return _hub_data_need(data)
+    if isinstance(data, FormulaData):
+        return Need("data.family", data.family)
     need = Need("data.root", data.root)
     if data.root.startswith("bundled:") or Path(data.root).expanduser().exists() or data.download is None:
         return need

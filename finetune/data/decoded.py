@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import datasets
 from PIL import Image
 
+from finetune.data.formula import draw_named, is_formula
 from finetune.data.images import ImageError, decode, pixel_count
 from finetune.data.memory import free_memory_bytes
 
@@ -37,6 +39,7 @@ class DecodedImages:
         self._budget_bytes = _automatic_budget() if keep_mb == "auto" else keep_mb * 2**20
         self._kept: dict[int, Image.Image] = {}
         self._owner = os.getpid()
+        self._of_formulas = len(dataset) > 0 and is_formula(self._path(0))
         self._lock = threading.Lock()
         self.all_kept = self._fits()
 
@@ -50,6 +53,21 @@ class DecodedImages:
         image = decode(self._dataset[index]["image"])
         self._keep(index, image)
         return image
+
+    def drawn(self, indices: Sequence[int]) -> dict[int, Image.Image]:
+        """Images that formulas make, by index: drawn together they take a fraction of the time. Nothing for files."""
+        if not self._of_formulas:
+            return {}
+        kept = {index: self._kept[index] for index in indices if index in self._kept}
+        missing = [index for index in dict.fromkeys(indices) if index not in kept]
+        fresh = dict(zip(missing, draw_named([self._path(index) for index in missing]), strict=True))
+        for index, image in fresh.items():
+            self._keep(index, image)
+        return kept | fresh
+
+    def _path(self, index: int) -> str:
+        path: str = self._dataset[index]["image"]["path"]
+        return path
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": {}, "_lock": None, "_owner": None}

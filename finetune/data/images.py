@@ -26,6 +26,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from finetune.data.formula import draw_named, is_formula, parse_name
 from finetune.errors import DataError
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA", "PCX", "ICO")
@@ -118,6 +119,8 @@ def pixel_count(source: Source) -> int:
     Raises:
         ImageError: the header cannot be read.
     """
+    if (name := _formula(source)) is not None:
+        return parse_name(name).size_px ** 2
     with _opened(source, MAX_PIXELS) as image:
         return image.width * image.height
 
@@ -140,7 +143,15 @@ def _opened(source: Source, max_pixels: int) -> Iterator[Image.Image]:
 def _image(source: Source) -> AbstractContextManager[Image.Image]:
     if isinstance(source, Image.Image):
         return nullcontext(source)  # not ours to close
+    if (name := _formula(source)) is not None:
+        return nullcontext(draw_named([name])[0])
     return Image.open(_file(source), formats=_formats())
+
+
+def _formula(source: Source) -> str | None:
+    """The name of an image that is drawn and not read."""
+    path = source.get("path") if isinstance(source, Mapping) else source
+    return path if is_formula(path) else None
 
 
 @functools.cache

@@ -142,6 +142,10 @@ def _read(recipe: Recipe) -> tuple[Rows, dict[str, Any]]:
 
         origin: dict[str, Any] = {"kind": "hub", "root": data.name, "config": data.config, "revision": data.revision}
         return read_hub(data), origin
+    if data.kind == "formula":
+        from finetune.data.formula import read_formula
+
+        return read_formula(data), {"kind": "formula", "root": f"formula:{data.family}", "seed": data.seed}
     from finetune.data.csv_table import read_csv
     from finetune.data.folder import read_folder
     from finetune.data.jsonl import read_jsonl

@@ -17,6 +17,7 @@ import PIL
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from finetune.cache import cache_dir
+from finetune.data.formula import is_formula, parse_name
 from finetune.data.images import MAX_PIXELS, ImageError, verify
 from finetune.data.rows import Rows
 
@@ -118,6 +119,8 @@ class _Memory:
     def ask(self, rows: Rows, row: int) -> _Answer:
         """What was found of a row, now or earlier. Called from threads; it changes nothing."""
         path = rows.paths[row]
+        if is_formula(path):
+            return _Answer(path, _drawn(path), "", False)
         try:
             stamp = rows.stamp(row)
             line = self._before.get(path, "")
@@ -169,6 +172,12 @@ def _examine(data: bytes) -> Finding:
     except ImageError as error:
         return (content, error.kind, error.detail)
     return (content, width, height, f"{format_} {mode}")
+
+
+def _drawn(name: str) -> Finding:
+    """Of an image that a formula makes: its name says all that its pixels depend on."""
+    side = parse_name(name).size_px
+    return (hashlib.blake2b(name.encode(), digest_size=16).hexdigest(), side, side, "drawn RGB")
 
 
 def _cores() -> int:

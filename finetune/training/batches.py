@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from finetune.data.decoded import DecodedImages
@@ -133,7 +134,8 @@ class TrainingImages(Dataset[dict[str, Any]]):
             (n, columns) float32 in [0, 1), by which the device varies the images further: of numpy, so that the
             Trainer leaves it on the host.
         """
-        pixels, numbers = (np.stack(parts) for parts in zip(*self._map(draws), strict=True))
+        drawn = self.images.drawn([draw.image for draw in draws])
+        pixels, numbers = (np.stack(parts) for parts in zip(*self._map(draws, drawn), strict=True))
         return {
             "pixels": torch.from_numpy(pixels),
             "targets": torch.from_numpy(self.targets[[draw.image for draw in draws]]),
@@ -142,15 +144,16 @@ class TrainingImages(Dataset[dict[str, Any]]):
             "draws": numbers,
         }
 
-    def _varied(self, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+    def _varied(self, draw: Draw, image: Image.Image | None) -> tuple[np.ndarray, np.ndarray]:
         """The pixels of one image, and the numbers for what follows the crop."""
         rng = np.random.default_rng([self.seed, draw.epoch, draw.image, draw.copy])
-        return self.crop(self.images[draw.image], rng), draw_numbers(self.crop.augmentation, rng)
+        return self.crop(image or self.images[draw.image], rng), draw_numbers(self.crop.augmentation, rng)
 
-    def _map(self, draws: Sequence[Draw]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _map(self, draws: Sequence[Draw], drawn: Mapping[int, Image.Image]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        images = [drawn.get(draw.image) for draw in draws]
         if torch.utils.data.get_worker_info() is not None:  # the workers are the parallelism
-            return map(self._varied, draws)
-        return _threads().map(self._varied, draws)
+            return map(self._varied, draws, images)
+        return _threads().map(self._varied, draws, images)
 
 
 class EpochLoader(DataLoader[dict[str, Any]]):

@@ -4,7 +4,17 @@ Descriptions are what ``deit-finetune schema`` publishes and what ``recipes/READ
 """
 
 from finetune.recipe.sections.augment import Augment
-from finetune.recipe.sections.data import CsvData, Data, Download, FolderData, HubData, JsonlData, Split, SplitName
+from finetune.recipe.sections.data import (
+    CsvData,
+    Data,
+    Download,
+    FolderData,
+    FormulaData,
+    HubData,
+    JsonlData,
+    Split,
+    SplitName,
+)
 from finetune.recipe.sections.model import Lora, Model, Preprocessing, Probe
 from finetune.recipe.sections.optim import Distill, Loss, Optim
 from finetune.recipe.sections.recipe import Recipe
@@ -20,6 +30,7 @@ __all__ = [
     "Download",
     "Evaluate",
     "FolderData",
+    "FormulaData",
     "Fraction",
     "HubData",
     "JsonlData",

@@ -148,4 +148,22 @@ class HubData(_Data):
     """Rows that share this column's value stay in one split."""
 
 
-Data = Annotated[FolderData | CsvData | JsonlData | HubData, Field(discriminator="kind")]
+class FormulaData(_Data):
+    """Images that mathematics makes, drawn when they are needed: to pre-train without photographs."""
+
+    kind: Literal["formula"]
+    """Drawn images."""
+    family: Literal["fractals", "contours", "mixed"] = "mixed"
+    """fractals: attractors of random contractions; contours: half courses of a pen, a quarter each of things as if
+    turned on a lathe and of filled outlines; mixed: contours, and a fifth of fractals."""
+    classes: Annotated[int, Field(ge=2, le=1_000_000)] = 1000
+    """How many formulas, each of them a class."""
+    instances: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """Images of each class."""
+    image_size_px: Annotated[int, Field(ge=8, le=1024)] = 64
+    """Side of the images in pixels."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Another seed makes other formulas; the same one makes the same pixels on every machine."""
+
+
+Data = Annotated[FolderData | CsvData | JsonlData | HubData | FormulaData, Field(discriminator="kind")]
