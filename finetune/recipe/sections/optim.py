@@ -15,7 +15,8 @@ class Optim(Section):
     preset: Literal["auto", "plain", "azure", "deit", "deit_384", "deit_transfer"] = "auto"
     """auto: by what is trained and how many images there are; plain: 15 epochs of 5e-5; azure: its component's;
     deit: from random weights, as DeiT was; deit_384: its fine-tuning at 384 px; deit_transfer: its transfer to
-    CIFAR and the like."""
+    CIFAR and the like. What DeiT has besides (no clipping, smoothing, stochastic depth, averaged weights) a recipe
+    writes: recipes/deit_base_imagenet.yaml has all of it."""
     epochs: Positive | None = None
     """Passes over the training images; a fraction is allowed."""
     max_steps: Count | None = None
