@@ -1,6 +1,6 @@
 """Whether a model keeps its decisions at another input size, without further training.
 
-    python tests/benchmarks/higher_resolution.py [--epochs 120] [--size 96]
+    python tests/benchmarks/higher_resolution.py [--epochs 240] [--size 96]
 
 bundled:deit-nano learns the digits at 64 px, in crops of a quarter of the area and more, because a stroke is half
 again as large for a patch at 96 px; then its run folder is loaded with model.image_size_px 96, which resamples
@@ -29,7 +29,7 @@ RECIPE = Path(__file__).parents[2] / "recipes/digits.yaml"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=float, default=120)
+    parser.add_argument("--epochs", type=float, default=240)
     parser.add_argument("--size", type=int, default=96)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
