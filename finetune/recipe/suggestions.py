@@ -27,7 +27,7 @@ def unknown_key(path: Path, tree: Mapping[str, Any]) -> str:
     >>> unknown_key(("optim", "learning_rat"), {})
     'unknown key; did you mean learning_rate?'
     >>> unknown_key(("optim", "seed"), {})
-    'unknown key; did you mean data.split.seed or run.seed?'
+    'unknown key; did you mean data.split.seed, data.seed or run.seed?'
     >>> unknown_key(("run", "num_train_epochs"), {})
     'unknown key; did you mean optim.epochs?'
     >>> unknown_key(("optim", "ema"), {})

@@ -15,7 +15,7 @@ from finetune.recipe.words import PATTERNS
 
 FRACTION_BELOW_1 = "a number from 0 to below 1"
 COUNT = "a whole number of at least 1"
-KINDS = "folder, csv, jsonl or hub"
+KINDS = "folder, csv, jsonl, hub or formula"
 SPLITS = "a mapping with the keys train, validation or test"
 
 WRONG: dict[str, tuple[Any, str]] = {
@@ -50,6 +50,11 @@ WRONG: dict[str, tuple[Any, str]] = {
     "data.data_files": (1, "text, a list of texts, a mapping, or null"),
     "data.image_column": (1, "text"),
     "data.splits": ("train", f"{SPLITS}, or null"),
+    "data.family": ("spirals", "fractals, contours or mixed"),
+    "data.classes": (1, "a whole number from 2 to 1000000"),
+    "data.instances": (0, "a whole number from 1 to 1000000"),
+    "data.image_size_px": (4, "a whole number from 8 to 1024"),
+    "data.seed": (-1, "a whole number from 0 to below 9223372036854775808"),
     "model.checkpoint": (None, "text that is not empty"),
     "model.revision": (1, "text, or null"),
     "model.image_size_px": (0, f"{COUNT}, or null"),
@@ -167,6 +172,7 @@ SMALLEST_OF_KIND: dict[str, dict[str, Any]] = {
     "csv": {"kind": "csv", "root": "photos"},
     "jsonl": {"kind": "jsonl", "root": "photos"},
     "hub": {"kind": "hub", "name": "beans"},
+    "formula": {"kind": "formula"},
 }
 
 
@@ -255,7 +261,7 @@ def test_what_is_missing_is_said(tree, faults):
             "x",
             "data.label_column: unknown key for kind folder; it belongs to kind csv, jsonl or hub",
         ),
-        ("optim.seed", 1, "optim.seed: unknown key; did you mean data.split.seed or run.seed?"),
+        ("optim.seed", 1, "optim.seed: unknown key; did you mean data.split.seed, data.seed or run.seed?"),
         ("optim.lr", 1, "optim.lr: unknown key; did you mean optim.learning_rate?"),
         ("train.num_train_epochs", 3, "train: unknown key; did you mean model.train?"),
         ("epochs", 3, "epochs: unknown key; did you mean optim.epochs?"),

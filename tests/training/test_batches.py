@@ -60,6 +60,9 @@ class TwoPictures:
     def __len__(self) -> int:
         return 6
 
+    def drawn(self, indices):
+        return {}
+
     def __getitem__(self, index: int):
         from PIL import Image
 
