@@ -15,7 +15,7 @@ from finetune.recipe.checks.evaluate import nothing_to_compare
 from finetune.recipe.settings import Settings
 from finetune.training.hardware import Hardware
 
-OPTIMIZERS = {"adamw": "adamw_torch_fused", "sgd": "sgd", "adafactor": "adafactor"}
+OPTIMIZERS = {"adamw": "adamw_torch_fused", "sgd": "sgd", "adafactor": "adafactor", "muon": "adamw_torch"}
 
 
 def training_arguments(
@@ -111,5 +111,5 @@ def _schedule(recipe: Recipe, settings: Settings) -> tuple[str, dict[str, Any]]:
 
 def optimizer_args(recipe: Recipe, settings: Settings) -> dict[str, Any]:
     """Arguments of the optimiser's class that the Trainer has no field for."""
-    momentum = {"momentum": recipe.optim.momentum} if settings.optimizer == "sgd" else {}
+    momentum = {"momentum": recipe.optim.momentum} if settings.optimizer in ("sgd", "muon") else {}
     return {**momentum, **recipe.optim.optimizer_args}

@@ -69,6 +69,7 @@ def build_trainer(work: Work, loaded: LoadedModel, accumulation_steps: int, call
         measure=work.measure(loaded, arguments.device) if arguments.eval_strategy != "no" else None,
         callbacks=[*callbacks, *_unfreezing(work, loaded), *_listeners(work)],
         rate_factors=rate_factors(loaded.model, layer_decay(work, loaded.model), recipe.optim.head_multiplier),
+        muon=work.settings.optimizer == "muon",
         average=_average(work),
     )
 

@@ -94,6 +94,7 @@ def _refuse_with_shards(recipe: Recipe) -> None:
         "optim.ema_decay": recipe.optim.ema_decay is not None,
         "optim.unfreeze_every_epochs": recipe.optim.unfreeze_every_epochs is not None,
         "distill": recipe.distill is not None,
+        "optim.optimizer: muon": recipe.optim.optimizer == "muon",
     }
     asked = [key for key, asks in wants.items() if asks]
     if shards_weights() and asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import pickle
@@ -27,6 +28,8 @@ def join_processes(hardware: Hardware) -> None:
     if shards_weights():
         os.environ["FSDP_STATE_DICT_TYPE"] = "FULL_STATE_DICT"  # checkpoints hold the whole model
     PartialState(cpu=hardware.device_type == "cpu")
+    atexit.unregister(_part)
+    atexit.register(_part)
     quiet: Any = transformers_logging
     quiet.set_verbosity_error()
     quiet.disable_progress_bar()
@@ -61,6 +64,12 @@ def as_in_main(tensors: Iterable[torch.Tensor]) -> None:
 def wait_for_all() -> None:
     """Return when every process has come here."""
     PartialState().wait_for_everyone()
+
+
+def _part() -> None:
+    """Leave the other processes before the interpreter ends: a group that is still alive then can abort it."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _outcome(work: Callable[[], Value]) -> bytes:

@@ -23,7 +23,8 @@ from finetune.model.trainable import hold_statistics, running_statistics
 from finetune.pixels import PixelPipeline
 from finetune.training.averaging import AverageWeights
 from finetune.training.batches import EpochLoader
-from finetune.training.parameter_groups import parameter_groups
+from finetune.training.muon import Muon, matrix_names
+from finetune.training.parameter_groups import learning_heads, parameter_groups
 from finetune.training.processes import as_in_main
 from finetune.training.stopping import StopOnTime
 
@@ -46,6 +47,7 @@ class ClassifierTrainer(Trainer):
         objective: The loss of a batch, summed over what ``task.count`` counts.
         optimizer_args: Further keyword arguments of the optimiser's class.
         rate_factors: What the learning rate of each parameter that learns is multiplied by.
+        muon: Whether the optimiser is Muon, which the arguments cannot name.
         average: Of the weights, scored and saved beside them.
         measure: Scores the validation split with the model as it is, and returns metrics by name.
         callbacks: Besides the Trainer's own.
@@ -67,12 +69,14 @@ class ClassifierTrainer(Trainer):
         measure: Callable[[PreTrainedModel], dict[str, Any]] | None,
         callbacks: list[Any],
         rate_factors: dict[str, float] | None = None,
+        muon: bool = False,
         average: AverageWeights | None = None,
     ) -> None:
         self.loader, self.task, self.pixels, self.measure = loader, task, pixels, measure
         self.vary: Callable[[Batch], Batch] = vary
         self.objective: Callable[[Any, Batch], torch.Tensor] = objective
         self.optimizer_args, self.rate_factors, self.average = optimizer_args, rate_factors or {}, average
+        self.muon = muon
         if average is not None:
             callbacks = [average, *callbacks]  # first: it writes into a checkpoint before that is marked as complete
         # FSDP shards by these units. Accelerate shards the patch embedding by itself: it must not lie within another.
@@ -124,6 +128,7 @@ class ClassifierTrainer(Trainer):
         name = getattr(self.args.optim, "value", self.args.optim)
         try:
             cls, kwargs = self.get_optimizer_cls_and_kwargs(self.args, self.classifier)
+            cls = Muon if self.muon else cls
             self.optimizer_cls_and_kwargs = cls, {**kwargs, **self.optimizer_args, **self._own_groups()}
             return super().create_optimizer(model)
         except ImportError as error:
@@ -132,13 +137,13 @@ class ClassifierTrainer(Trainer):
             raise RecipeError([f"optim.optimizer_args: {name} was refused its arguments: {error}"]) from error
 
     def _own_groups(self) -> dict[str, Any]:
-        """Groups of parameters in place of the Trainer's two, where they do not all learn at one rate."""
-        if not self.rate_factors:
+        """Groups of parameters in place of the Trainer's two, where they do not all learn at one rate or one way."""
+        if not self.rate_factors and not self.muon:
             return {}
-        groups = parameter_groups(
-            self.classifier, self.rate_factors, self.args.learning_rate, weight_decay=self.args.weight_decay
-        )
-        return {"params": groups}
+        model, rate, decay = self.classifier, self.args.learning_rate, self.args.weight_decay
+        factors = self.rate_factors or {name: 1.0 for name, own in model.named_parameters() if own.requires_grad}
+        matrices = matrix_names(model, learning_heads(model)) if self.muon else ()
+        return {"params": parameter_groups(model, factors, rate, decay, matrices)}
 
     def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
         """All but biases, norms, class and distillation tokens and position embeddings; stock decays the last two."""

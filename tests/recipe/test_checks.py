@@ -316,6 +316,7 @@ def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
         {"model.train": "probe", "evaluate.best_metric": "mAP", "search.space": {"model.probe.folds": [3, 5]}},
         {"optim.preset": "deit_transfer", "optim.momentum": 0.5},
         {"optim.preset": "plain", "optim.optimizer": "sgd", "optim.momentum": 0.5, "optim.betas": [0.9, 0.999]},
+        {"optim.preset": "plain", "optim.optimizer": "muon", "optim.momentum": 0.95, "optim.betas": [0.9, 0.99]},
         {"optim.preset": "plain", "optim.optimizer": "lion_32bit", "optim.betas": [0.9, 0.99]},
         {"optim.betas": [0.8, 0.9], "optim.epsilon": 1e-6, "optim.momentum": 0.9},
         {"evaluate.min_improvement": 0.01, **PATIENT},

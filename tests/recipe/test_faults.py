@@ -118,7 +118,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "optim.warmup_steps": (0.1, f"{COUNT}, or null"),
     "optim.optimizer": (
         "adam",
-        "adamw, sgd, adafactor or a name that transformers' Trainer knows; did you mean 'adamw'?",
+        "adamw, muon, sgd, adafactor or a name that transformers' Trainer knows; did you mean 'adamw'?",
     ),
     "optim.optimizer_args": ("nesterov=True", "a mapping"),
     "optim.betas": ([0.9], "a list of 2 numbers from 0 to below 1"),

@@ -32,7 +32,13 @@ def test_sharding_that_goes_wrong_is_refused_with_the_reason_and_a_way_out(recip
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("optim.ema_decay", 0.9), ("optim.unfreeze_every_epochs", 1.0), ("model.train", "lora")]
+    ("key", "value"),
+    [
+        ("optim.ema_decay", 0.9),
+        ("optim.unfreeze_every_epochs", 1.0),
+        ("model.train", "lora"),
+        ("optim.optimizer", "muon"),
+    ],
 )
 def test_what_needs_whole_weights_is_refused_beside_shards(recipe_for, monkeypatch, key, value):
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")

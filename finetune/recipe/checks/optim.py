@@ -10,7 +10,7 @@ from finetune.recipe.sections import Optim
 from finetune.recipe.settings import PUBLISHED
 from finetune.recipe.words import found
 
-OPTIMIZERS = ("adamw", "sgd", "adafactor")
+OPTIMIZERS = ("adamw", "muon", "sgd", "adafactor")
 """The names that the runner gives a meaning of its own."""
 
 _TRAINER_NAMES = (
@@ -65,7 +65,7 @@ def _optimizer(name: str | None) -> Found:
         why = "it needs a list of target modules or a training loop of its own, which is made for language models"
         yield "optim.optimizer", f"found {name!r}, which has no place here: {why}; take adamw, sgd or adafactor"
     elif name not in known:
-        expected = "expected adamw, sgd, adafactor or a name that transformers' Trainer knows"
+        expected = "expected adamw, muon, sgd, adafactor or a name that transformers' Trainer knows"
         yield "optim.optimizer", f"found {name!r}, {expected}{did_you_mean(name.lower(), known)}"
 
 
@@ -87,9 +87,13 @@ def _optimizer_keys_are_used(
         return  # which refuses all keys of optim
     optimizer = name or ("adamw" if preset == "auto" else PUBLISHED[preset].optimizer)
     without_betas = optimizer.startswith(WITHOUT_BETAS)
-    unheard = {"momentum": optimizer != "sgd", "betas": without_betas, "epsilon": without_betas or "lion" in optimizer}
+    unheard = {
+        "momentum": optimizer not in ("sgd", "muon"),
+        "betas": without_betas,
+        "epsilon": without_betas or "lion" in optimizer,
+    }
     why = f"but it does not reach {optimizer}" + ("" if name else f", which preset {preset} chooses")
-    own = "" if optimizer in ("adamw", "sgd") else f" (optimizer_args takes what {optimizer} alone knows)"
+    own = "" if optimizer in OPTIMIZERS[:3] else f" (optimizer_args takes what {optimizer} alone knows)"
     for key, value in {"momentum": momentum, "betas": tuple(betas), "epsilon": epsilon}.items():
         if unheard[key] and value != getattr(Optim(), key):
             other = "sgd" if key == "momentum" else "adamw"

@@ -50,7 +50,8 @@ class Optim(Section):
     warmup_steps: Count | None = None
     """Steps over which it rises, instead of a share."""
     optimizer: Text | None = None
-    """adamw (fused), sgd, adafactor, or any name that transformers' Trainer knows."""
+    """adamw (fused), muon (orthogonalised momentum for the weight matrices, AdamW for the rest; from random weights it
+    learns in half the images), sgd, adafactor, or any name that transformers' Trainer knows."""
     optimizer_args: dict[str, Any] = {}
     """Further arguments of the optimiser, by its own names."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
@@ -58,7 +59,7 @@ class Optim(Section):
     epsilon: Positive = 1e-8
     """AdamW's guard against division by zero."""
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
-    """Momentum of sgd."""
+    """Momentum of sgd and muon."""
     weight_decay: NonNegative | None = None
     """Not applied to biases, norms, class and distillation tokens and position embeddings."""
     max_grad_norm: NonNegative = 1.0
