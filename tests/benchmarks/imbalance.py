@@ -83,7 +83,7 @@ def recipe(images: Path, runs: Path, way: str, seed: int, epochs: float) -> dict
     return {
         "task": "multiclass",
         "data": {"kind": "folder", "root": str(images), "split": {"validation": 0.0}},
-        "model": {"checkpoint": "bundled:deit-nano"},
+        "model": {"checkpoint": "bundled:deit-nano", "weights": "random"},
         "augment": {"crop_scale": [0.8, 1.0], "crop_ratio": [0.9, 1.1], "horizontal_flip": 0.0},
         "optim": {"preset": "plain", "epochs": epochs, "batch_size": 16, "learning_rate": 5e-4, "warmup_fraction": 0.1},
         "evaluate": {"every": "never"},

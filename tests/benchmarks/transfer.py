@@ -1,0 +1,217 @@
+"""What the bundled checkpoint's pre-training is worth: from its weights, and from the same shape's random weights.
+
+    python tests/benchmarks/transfer.py choose                    # rates, on the half of the digits that may choose
+    python tests/benchmarks/transfer.py digits [--seeds 5]        # 10, 20 and 50 per class, on the other half
+    python tests/benchmarks/transfer.py probes                    # linear heads on frozen features, and on raw pixels
+    python tests/benchmarks/transfer.py all-digits | fridge | multilabel [--seeds 5]
+    DEIT_FINETUNE_PHOTOS=FOLDER python tests/benchmarks/transfer.py photographs
+
+One protocol for the digits: 400 steps of 64 images at 64 px, AdamW, cosine, a tenth of warm-up, crops of 0.8 to 1, no
+flips; scored once, at the end, on all digits of the half that were not drawn. Both sides learn from the same images in
+the same order, each at the best of four learning rates. ``fridge`` and ``multilabel`` are the recipes of that name
+without a network; each seed deals the images to five folds and trains on four. Two fits run beside each other, one
+thread each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from paired import compare
+from PIL import Image
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+RATES = (2.5e-4, 5e-4, 1e-3, 2e-3)
+SHOTS = (10, 20, 50)
+WEIGHTS = ("random", "pretrained")
+BEST = {"random": 1e-3, "pretrained": 5e-4}  # as ``choose`` found them
+STEPS = 400
+PROBE: dict[str, Any] = {"model.train": "probe", "augment": {"preset": "none"}, "optim": {}, "loss": {}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "what", choices=("choose", "digits", "probes", "all-digits", "fridge", "multilabel", "photographs")
+    )
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args()
+    globals()[options.what.replace("-", "_")](options.seeds)
+
+
+def choose(seeds: int) -> None:
+    """The best rate of each side at 20 digits per class, on the half that chooses."""
+    jobs = [(weights, rate, 20, seed, 0) for weights in WEIGHTS for rate in RATES for seed in range(min(seeds, 2))]
+    found = dict(zip(jobs, together(few_digits, jobs), strict=True))
+    for weights, rate in itertools.product(WEIGHTS, RATES):
+        scores = [score for job, score in found.items() if job[:2] == (weights, rate)]
+        print(f"{weights:10} {rate:g}: {np.mean(scores):.3f}", flush=True)
+
+
+def digits(seeds: int) -> None:
+    for shots in SHOTS:
+        jobs = [(weights, BEST[weights], shots, seed, 1) for weights in WEIGHTS for seed in range(seeds)]
+        report(f"{shots} digits per class", together(few_digits, jobs))
+
+
+def all_digits(seeds: int) -> None:
+    jobs = [("digits", weights, "accuracy", seed, {}) for weights in WEIGHTS for seed in range(seeds)]
+    report("recipes/digits.yaml", together(by_recipe, jobs))
+
+
+def fridge(seeds: int) -> None:
+    jobs = [("fridge_multiclass", weights, "accuracy", seed, {}) for weights in WEIGHTS for seed in range(seeds)]
+    report("fridge, accuracy", together(by_recipe, jobs))
+
+
+def multilabel(seeds: int) -> None:
+    jobs = [("fridge_multilabel", weights, "mAP", seed, {}) for weights in WEIGHTS for seed in range(seeds)]
+    report("multilabel fridge, mAP", together(by_recipe, jobs))
+
+
+def probes(seeds: int) -> None:
+    """On what is known of random and of pre-trained features, and on the 8 x 8 pixels of the digits themselves."""
+    for shots in SHOTS:
+        jobs = [(weights, shots, seed) for weights in WEIGHTS for seed in range(seeds)]
+        report(f"probe, {shots} digits per class", together(probed_digits, jobs))
+        pixels = np.mean([pixels_alone(shots, seed) for seed in range(seeds)])
+        print(f"  logistic regression on the 8 x 8 pixels {pixels:.3f}", flush=True)
+    for name, metric in (("fridge_multiclass", "accuracy"), ("fridge_multilabel", "mAP")):
+        jobs = [(name, weights, metric, seed, PROBE) for weights in WEIGHTS for seed in range(seeds)]
+        report(f"probe, {name}", together(by_recipe, jobs))
+
+
+def photographs(seeds: int) -> None:
+    """Each photograph's crops by a model that learned from those of the others."""
+    root = Path(os.environ["DEIT_FINETUNE_PHOTOS"]) / "fridge_real"
+    crops = sorted(root.glob("*/*.jpg"))
+    with tempfile.TemporaryDirectory() as folder:
+        for name in sorted({crop.stem for crop in crops}):
+            for crop in crops:
+                target = Path(folder) / name / ("validation" if crop.stem == name else "train") / crop.parent.name
+                target.mkdir(parents=True, exist_ok=True)
+                (target / crop.name).symlink_to(crop.resolve())
+        for weights in WEIGHTS:
+            held = sorted(Path(folder).iterdir())
+            jobs = [
+                ("fridge_multiclass", weights, "accuracy", seed, {"data.root": str(one), "data.download": None})
+                for seed in range(seeds)
+                for one in held
+            ]
+            sizes = [len(list(one.glob("validation/*/*"))) for one in held] * seeds
+            right = np.dot(together(by_recipe, jobs), sizes)
+            print(f"{weights}: {right / seeds:.1f} of {len(crops)} right on average, {seeds} seeds", flush=True)
+
+
+def report(name: str, scores: Sequence[float]) -> None:
+    half = len(scores) // 2
+    print(compare(name, list(scores[:half]), list(scores[half:])), flush=True)
+
+
+def together(fit: Any, jobs: list[Any]) -> list[float]:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=one_thread) as pool:
+        return list(pool.map(fit, jobs))
+
+
+def one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def few_digits(job: tuple[str, float, int, int, int], probe: bool = False) -> float:
+    """Accuracy on the digits of a half that were not drawn."""
+    from finetune import finetune
+
+    weights, rate, shots, seed, half = job
+    with tempfile.TemporaryDirectory() as folder:
+        write_few_digits(Path(folder), shots, seed, half)
+        recipe: dict[str, Any] = {
+            "task": "multiclass",
+            "data": {"kind": "csv", "root": folder, "file": "labels.csv", "split_column": "split"},
+            "model": {"checkpoint": "bundled:deit-nano", "weights": weights},
+            "augment": {"crop_scale": [0.8, 1.0], "crop_ratio": [0.9, 1.1], "horizontal_flip": 0.0},
+            "optim": {
+                "preset": "plain", "max_steps": STEPS, "batch_size": 64, "learning_rate": rate,
+                "warmup_fraction": 0.1, "weight_decay": 0.05,
+            },
+            "evaluate": {"every": "never"},
+            "run": {"root": f"{folder}/runs", "seed": seed, "tracking": []},
+        }  # fmt: skip
+        if probe:
+            recipe = {**recipe, "model": {**recipe["model"], "train": "probe"}, "augment": {"preset": "none"}}
+            recipe = {key: value for key, value in recipe.items() if key not in ("optim", "evaluate")}
+        return float(finetune(recipe).metrics["validation"]["accuracy"])
+
+
+def probed_digits(job: tuple[str, int, int]) -> float:
+    weights, shots, seed = job
+    return few_digits((weights, 1e-3, shots, seed, 1), probe=True)
+
+
+def pixels_alone(shots: int, seed: int) -> float:
+    from sklearn.linear_model import LogisticRegressionCV
+
+    images, classes = half_of_the_digits(1)
+    training = drawn(classes, shots, seed)
+    others = np.setdiff1d(np.arange(len(classes)), training)
+    flat = images.reshape(len(images), -1) / 16
+    fitted = LogisticRegressionCV(cv=5, max_iter=2000).fit(flat[training], classes[training])
+    return float(fitted.score(flat[others], classes[others]))
+
+
+def half_of_the_digits(half: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, 8, 8) in [0, 16] and classes of the half that chooses (0) or reports (1)."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    chosen = np.array_split(np.random.default_rng(0).permutation(len(digits.target)), 2)[half]
+    return digits.images[chosen], digits.target[chosen]
+
+
+def drawn(classes: np.ndarray, shots: int, seed: int) -> np.ndarray:
+    """Where the images to learn from are: ``shots`` of each class."""
+    order = np.random.default_rng(seed).permutation(len(classes))
+    return np.concatenate([order[classes[order] == digit][:shots] for digit in range(10)])
+
+
+def write_few_digits(folder: Path, shots: int, seed: int, half: int) -> None:
+    images, classes = half_of_the_digits(half)
+    training = set(drawn(classes, shots, seed).tolist())
+    with open(folder / "labels.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("image", "label", "split"))
+        for number, (image, digit) in enumerate(zip(images, classes, strict=True)):
+            Image.fromarray((image * 255 / 16).round().astype(np.uint8)).save(folder / f"{number}.png")
+            table.writerow((f"{number}.png", str(digit), "train" if number in training else "validation"))
+
+
+def by_recipe(job: tuple[str, str, str, int, dict[str, Any]]) -> float:
+    """A validation metric of a shipped recipe without a network, at the weights of the last step."""
+    from finetune import finetune
+    from finetune.recipe import load_recipe, offline_recipe
+
+    name, weights, metric, seed, changes = job
+    with tempfile.TemporaryDirectory() as folder:
+        usual = {
+            "model.weights": weights, "run.seed": seed, "run.root": folder, "run.tracking": [], "data.split.seed": seed,
+            "evaluate.every": "never",
+        }  # fmt: skip
+        recipe = load_recipe(RECIPES / f"{name}.yaml", {**usual, **changes})
+        recipe = offline_recipe(recipe, checkpoint=True, data="data.root" not in changes)
+        return float(finetune(recipe).metrics["validation"][metric])
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
