@@ -5,13 +5,17 @@ STAMP := .venv/.installed
 # Libraries must not look for a network that a test machine does not have.
 OFFLINE := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1
 
-.PHONY: demo demo-multilabel test check format schema clean
+.PHONY: demo demo-multilabel pretrain test check format schema clean
 
 demo: $(STAMP)  ## fine-tune on the fridge set and show what came out
 	$(BIN)/deit-finetune recipes/fridge_multiclass.yaml
 
 demo-multilabel: $(STAMP)
 	$(BIN)/deit-finetune recipes/fridge_multilabel.yaml
+
+pretrain: $(STAMP)  ## make bundled:deit-nano again (an hour on two cores); an interrupted run goes on
+	$(BIN)/deit-finetune recipes/pretrain_nano.yaml $(if $(shell grep -Ls '"status": "finished"' runs/pretrain_nano/record.json),--resume,--overwrite)
+	$(BIN)/python -m finetune.model.nano runs/pretrain_nano
 
 test: $(STAMP)  ## all tests
 	$(OFFLINE) $(BIN)/python -m pytest -q $(PYTEST_ARGS)

@@ -38,7 +38,7 @@ class ShowProgress(TrainerCallback):
         self._loss, self._learning_rate = "…", "…"
         self._bar: Progress | None = None
         self._training_seconds, self._images, self._since = 0.0, 0.0, 0.0
-        self._last_line, self._last_step = time.monotonic(), 0
+        self._last_line, self._last_step, self._first_step = time.monotonic(), 0, 0
 
     # ------------------------------------------------------------ the Trainer's events
 
@@ -47,6 +47,7 @@ class ShowProgress(TrainerCallback):
     ) -> None:
         self._steps_per_epoch = max(1, len(kwargs["train_dataloader"]) // args.gradient_accumulation_steps)
         self._since, self._last_step = time.monotonic(), state.global_step
+        self._first_step = state.global_step
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("epoch {task.fields[epoch]}"),
@@ -72,7 +73,7 @@ class ShowProgress(TrainerCallback):
             self._bar.update(self._task, completed=state.global_step, **fields)
         elif now - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = now
-            left = (state.max_steps - state.global_step) * self._training_seconds / max(1, state.global_step)
+            left = seconds_left(self._first_step, state.global_step, state.max_steps, self._training_seconds)
             self._print(f"step {state.global_step}/{state.max_steps}  {self._status()}  {_minutes(left)} left")
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -119,6 +120,15 @@ class ShowProgress(TrainerCallback):
 
     def _print(self, what: object) -> None:
         (self._bar.console if self._bar is not None else self.console).print(what)
+
+
+def seconds_left(first: int, now: int, last: int, seconds: float) -> float:
+    """How long the steps from ``now`` to ``last`` take, if those from ``first`` to ``now`` took so many seconds.
+
+    >>> seconds_left(900, 910, 1000, 20.0)  # a run that went on at step 900
+    180.0
+    """
+    return (last - now) * seconds / max(1, now - first)
 
 
 def _minutes(seconds: float) -> str:

@@ -156,6 +156,5 @@ def test_a_file_is_no_checkpoint(checkpoint):
         locate(str(checkpoint("vit") / "model.safetensors"))
 
 
-def test_the_bundled_checkpoint_is_located(monkeypatch, tmp_path):
-    monkeypatch.setenv("DEIT_FINETUNE_CACHE", str(tmp_path))
+def test_the_bundled_checkpoint_is_located():
     assert locate("bundled:deit-nano").folder == bundled_checkpoint("deit-nano")

@@ -32,7 +32,10 @@ def test_its_header_names_the_schema_the_command_and_what_was_measured(path):
     assert f"#   command   deit-finetune recipes/{path.name}" in header
 
 
-@pytest.mark.parametrize("path", [path for path in RECIPES if "imagenet" not in path.name], ids=lambda path: path.name)
+WITH_IMAGES = [path for path in RECIPES if path.stem not in ("deit_base_imagenet", "pretrain_nano")]
+
+
+@pytest.mark.parametrize("path", WITH_IMAGES, ids=lambda path: path.name)
 def test_it_runs_without_a_network_by_its_own_offline_section(path):
     recipe = offline_recipe(load_recipe(path), checkpoint=True, data=True)
     assert recipe.model.checkpoint == "bundled:deit-nano"
@@ -52,6 +55,12 @@ def test_the_fridge_recipes_name_the_real_thing(name, task, archive):
     assert recipe.data.download.url == (
         f"https://automlsamplenotebookdata-adcuc7f7bqhhh8a4.b02.azurefd.net/image-classification/{archive}.zip"
     )
+
+
+def test_the_pre_training_draws_its_images_and_its_weights():
+    recipe = load_recipe(FOLDER / "pretrain_nano.yaml")
+    assert (recipe.data.kind, recipe.data.classes) == ("formula", 1000)
+    assert (recipe.model.checkpoint, recipe.model.weights) == ("bundled:deit-nano", "random")
 
 
 def test_digits_are_never_mirrored():
