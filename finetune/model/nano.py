@@ -12,8 +12,13 @@ from __future__ import annotations
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finetune.errors import CheckpointError, did_you_mean
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 BUNDLED = ("deit-nano",)
 
@@ -43,7 +48,8 @@ def bundle(run: Path) -> Path:
 
     folder = bundled_checkpoint("deit-nano")
     loaded = open_saved(locate(str(run)).folder)
-    save_model(loaded.model.half(), loaded.pixels, folder)
+    half: PreTrainedModel = loaded.model.half()  # type: ignore[no-untyped-call]
+    save_model(half, loaded.pixels, folder)
     return folder
 
 
