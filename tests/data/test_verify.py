@@ -16,7 +16,7 @@ def counted(own_cache, monkeypatch):
     """How many images were decoded: a list that grows."""
     decoded = []
     real = verify._examine
-    monkeypatch.setattr(verify, "_examine", lambda data: decoded.append(1) or real(data))
+    monkeypatch.setattr(verify, "_examine", lambda *asked: decoded.append(1) or real(*asked))
     return decoded
 
 
@@ -83,8 +83,8 @@ def test_what_was_found_before_an_interruption_is_kept(images, counted, monkeypa
     monkeypatch.setattr(verify, "_PIECE", 1)
     real = verify.Verified.add
 
-    def interrupt(self, finding):
-        real(self, finding)
+    def interrupt(self, *answer):
+        real(self, *answer)
         if len(self.contents) == 5:
             raise KeyboardInterrupt
 

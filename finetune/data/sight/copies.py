@@ -1,0 +1,114 @@
+"""Findings about images that resemble each other: the same bytes, near duplicates, contradicting labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from finetune.data.rows import Rows
+from finetune.data.sight.near import near_pairs
+from finetune.data.sight.seen import Seen, SeenImage, Viewed, counted
+
+Pair = tuple[int, int]
+
+
+def same_bytes(viewed: Viewed, contents: Sequence[bytes]) -> list[Seen]:
+    """Images of the same bytes, and those of them whose labels contradict each other; free, as the bytes were read."""
+    members: defaultdict[bytes, list[int]] = defaultdict(list)
+    for row, content in enumerate(contents):
+        members[content].append(row)
+    groups = [rows for rows in members.values() if len(rows) > 1]
+    apart = [rows for rows in groups if len({viewed.assigned[row] for row in rows}) > 1]
+    together = [rows for rows in groups if len({viewed.assigned[row] for row in rows}) == 1]
+    contrary = [rows for rows in groups if any(viewed.rows.contradict(rows[0], row) for row in rows[1:])]
+    kinds = {
+        "same-bytes-in-two-splits": (apart, "the same bytes in two splits"),
+        "same-bytes": (together, "the same bytes"),
+        "contradicting-labels": (contrary, "the same bytes with other labels"),
+    }
+    return [Seen(kind, says, _images(viewed, rows)) for kind, (rows, says) in kinds.items() if rows]
+
+
+def near_copies(viewed: Viewed, contents: Sequence[bytes], glances: np.ndarray) -> list[Seen]:
+    """Images that are nearly the same without having the same bytes: in two splits, in one, with other labels.
+
+    Those of one group (``data.group_column``) are expected to resemble each other and are left out, unless their labels
+    contradict each other.
+    """
+    pairs = [(one, other) for one, other in near_pairs(glances).tolist() if contents[one] != contents[other]]
+    apart = [pair for pair in pairs if viewed.assigned[pair[0]] != viewed.assigned[pair[1]]]
+    together = [
+        (one, other)
+        for one, other in pairs
+        if viewed.assigned[one] == viewed.assigned[other] and not _grouped(viewed.rows, one, other)
+    ]
+    contrary = [pair for pair in pairs if viewed.rows.contradict(*pair)]
+    found = []
+    if apart:
+        found.append(Seen("near-duplicates-in-two-splits", _leak(viewed, apart), _images(viewed, _linked(apart))))
+    if together:
+        found.append(Seen("near-duplicates", _repeats(viewed, together), _images(viewed, _linked(together))))
+    if contrary:
+        found.append(Seen("contradicting-labels-near", _contrary(viewed, contrary), _images(viewed, _linked(contrary))))
+    return found
+
+
+def _grouped(rows: Rows, one: int, other: int) -> bool:
+    return bool(rows.groups and rows.groups[one] and rows.groups[one] == rows.groups[other])
+
+
+def _linked(pairs: Sequence[Pair]) -> list[list[int]]:
+    """Rows of pairs, gathered where they share a row, or another row that does so."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, places = np.unique(np.array(pairs), return_inverse=True)
+    one, other = places.reshape(-1, 2).T
+    links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(len(rows), len(rows)))
+    count, of = connected_components(links, directed=False)
+    groups: list[list[int]] = [[] for _ in range(count)]
+    for row, group in zip(rows.tolist(), of.tolist(), strict=True):
+        groups[group].append(row)
+    return groups
+
+
+def _images(viewed: Viewed, groups: Iterable[Sequence[int]]) -> tuple[tuple[SeenImage, ...], ...]:
+    return tuple(tuple(viewed.image(row) for row in rows) for rows in groups)
+
+
+def _leak(viewed: Viewed, pairs: Sequence[Pair]) -> str:
+    one, other = _training_first(viewed, pairs[0])
+    held_out = {row for pair in pairs for row in pair if viewed.assigned[row] != "train"}
+    given = viewed.rows.splits is not None and len(set(viewed.rows.splits)) > 1
+    cure = "remove one of each pair"
+    if not given:
+        cure += ", or give both the same value of a data.group_column, so that a cut keeps them together"
+    return (
+        f"{counted(len(held_out), 'held-out image is', 'held-out images are')} nearly the same as an image of another "
+        f"split, first: {viewed.where(one, split=True)} and {viewed.where(other, split=True)}; what is measured on "
+        f"such images is not what the model does on new ones; {cure}"
+    )
+
+
+def _repeats(viewed: Viewed, pairs: Sequence[Pair]) -> str:
+    one, other = pairs[0]
+    more = len({row for pair in pairs for row in pair}) - len(_linked(pairs))
+    return (
+        f"{counted(more, 'image is', 'images are')} nearly the same as another of the same split, first: "
+        f"{viewed.where(other)} and {viewed.where(one)}; they count twice, and another cut may part them"
+    )
+
+
+def _contrary(viewed: Viewed, pairs: Sequence[Pair]) -> str:
+    one, other = pairs[0]
+    return (
+        f"{counted(len(pairs), 'pair of images is', 'pairs of images are')} nearly the same but for the labels, first: "
+        f"{viewed.where(one, labels=True)} and {viewed.where(other, labels=True)}; is one of the labels wrong?"
+    )
+
+
+def _training_first(viewed: Viewed, pair: Pair) -> Pair:
+    one, other = pair
+    return (other, one) if viewed.assigned[other] == "train" else (one, other)
