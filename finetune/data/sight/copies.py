@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from finetune.data.rows import Rows
 from finetune.data.sight.near import near_pairs
 from finetune.data.sight.seen import Seen, SeenImage, Viewed, counted
 
-Pair = tuple[int, int]
+Pair = Sequence[int]
 
 
 def same_bytes(viewed: Viewed, contents: Sequence[bytes]) -> list[Seen]:
@@ -37,34 +37,45 @@ def near_copies(viewed: Viewed, contents: Sequence[bytes], glances: np.ndarray) 
     Those of one group (``data.group_column``) are expected to resemble each other and are left out, unless their labels
     contradict each other.
     """
-    pairs = [(one, other) for one, other in near_pairs(glances).tolist() if contents[one] != contents[other]]
-    apart = [pair for pair in pairs if viewed.assigned[pair[0]] != viewed.assigned[pair[1]]]
-    together = [
-        (one, other)
-        for one, other in pairs
-        if viewed.assigned[one] == viewed.assigned[other] and not _grouped(viewed.rows, one, other)
-    ]
-    contrary = [pair for pair in pairs if viewed.rows.contradict(*pair)]
+    pairs = near_pairs(glances)
+    pairs = pairs[_differ(contents, pairs)]
+    groups = _linked(pairs)
+    spanning = [group for group in groups if len({viewed.assigned[row] for row in group}) > 1]
+    spanned = {row for group in spanning for row in group}
+    apart = pairs[_differ(viewed.assigned, pairs)].tolist()
+    together = [pair for pair in pairs.tolist() if pair[0] not in spanned and not _grouped(viewed.rows, *pair)]
+    contrary = [pair for pair in pairs[_differ(viewed.rows.labels, pairs)].tolist() if viewed.rows.contradict(*pair)]
     found = []
-    if apart:
-        found.append(Seen("near-duplicates-in-two-splits", _leak(viewed, apart), _images(viewed, _linked(apart))))
+    if spanning:
+        says = _leak(viewed, _training_first(viewed, apart[0]), spanned)
+        found.append(Seen("near-duplicates-in-two-splits", says, _images(viewed, spanning)))
     if together:
-        found.append(Seen("near-duplicates", _repeats(viewed, together), _images(viewed, _linked(together))))
+        groups = _linked(together)
+        found.append(Seen("near-duplicates", _repeats(viewed, together[0], groups), _images(viewed, groups)))
     if contrary:
-        found.append(Seen("contradicting-labels-near", _contrary(viewed, contrary), _images(viewed, _linked(contrary))))
+        groups = _linked(contrary)
+        found.append(Seen("contradicting-labels-near", _contrary(viewed, contrary[0], groups), _images(viewed, groups)))
     return found
+
+
+def _differ(values: Sequence[Hashable], pairs: np.ndarray) -> np.ndarray:
+    """(pairs,) whether the two rows of a pair have different values."""
+    numbers: dict[Hashable, int] = {}
+    of = np.array([numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64)
+    different: np.ndarray = of[pairs[:, 0]] != of[pairs[:, 1]]
+    return different
 
 
 def _grouped(rows: Rows, one: int, other: int) -> bool:
     return bool(rows.groups and rows.groups[one] and rows.groups[one] == rows.groups[other])
 
 
-def _linked(pairs: Sequence[Pair]) -> list[list[int]]:
+def _linked(pairs: Sequence[Pair] | np.ndarray) -> list[list[int]]:
     """Rows of pairs, gathered where they share a row, or another row that does so."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    rows, places = np.unique(np.array(pairs), return_inverse=True)
+    rows, places = np.unique(np.asarray(pairs, dtype=np.int64), return_inverse=True)
     one, other = places.reshape(-1, 2).T
     links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(len(rows), len(rows)))
     count, of = connected_components(links, directed=False)
@@ -78,37 +89,37 @@ def _images(viewed: Viewed, groups: Iterable[Sequence[int]]) -> tuple[tuple[Seen
     return tuple(tuple(viewed.image(row) for row in rows) for rows in groups)
 
 
-def _leak(viewed: Viewed, pairs: Sequence[Pair]) -> str:
-    one, other = _training_first(viewed, pairs[0])
-    held_out = {row for pair in pairs for row in pair if viewed.assigned[row] != "train"}
+def _leak(viewed: Viewed, example: Pair, rows: Iterable[int]) -> str:
+    one, other = example
+    held_out = sum(viewed.assigned[row] != "train" for row in rows)
     given = viewed.rows.splits is not None and len(set(viewed.rows.splits)) > 1
     cure = "remove one of each pair"
     if not given:
         cure += ", or give both the same value of a data.group_column, so that a cut keeps them together"
     return (
-        f"{counted(len(held_out), 'held-out image is', 'held-out images are')} nearly the same as an image of another "
+        f"{counted(held_out, 'held-out image is', 'held-out images are')} nearly the same as an image of another "
         f"split, first: {viewed.where(one, split=True)} and {viewed.where(other, split=True)}; what is measured on "
         f"such images is not what the model does on new ones; {cure}"
     )
 
 
-def _repeats(viewed: Viewed, pairs: Sequence[Pair]) -> str:
-    one, other = pairs[0]
-    more = len({row for pair in pairs for row in pair}) - len(_linked(pairs))
+def _repeats(viewed: Viewed, example: Pair, groups: Sequence[Sequence[int]]) -> str:
+    one, other = example
+    more = sum(len(group) - 1 for group in groups)
     return (
         f"{counted(more, 'image is', 'images are')} nearly the same as another of the same split, first: "
         f"{viewed.where(other)} and {viewed.where(one)}; they count twice, and another cut may part them"
     )
 
 
-def _contrary(viewed: Viewed, pairs: Sequence[Pair]) -> str:
-    one, other = pairs[0]
+def _contrary(viewed: Viewed, example: Pair, groups: Sequence[Sequence[int]]) -> str:
+    one, other = example
     return (
-        f"{counted(len(pairs), 'pair of images is', 'pairs of images are')} nearly the same but for the labels, first: "
+        f"{sum(map(len, groups)):,} images are nearly the same but for the labels, first: "
         f"{viewed.where(one, labels=True)} and {viewed.where(other, labels=True)}; is one of the labels wrong?"
     )
 
 
 def _training_first(viewed: Viewed, pair: Pair) -> Pair:
     one, other = pair
-    return (other, one) if viewed.assigned[other] == "train" else (one, other)
+    return (other, one) if viewed.assigned[other] == "train" else pair

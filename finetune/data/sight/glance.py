@@ -17,8 +17,8 @@ GLANCE = np.dtype(
         ("hash", "<u8"),  # perceptual hash of 64 bits
         ("thumbnail", "u1", (8, 8, 3)),  # RGB, each the mean of a 64th of the picture
         ("highlights", "<f4"),  # luma in [0, 255] that 1 % of the pixels exceed
-        ("shadows", "<f4"),  # luma that 5 % of the pixels fall below
-        ("contrast", "<f4"),  # standard deviation of the luma
+        ("shadows", "<f4"),  # luma that 5 % of the pixels do not exceed
+        ("contrast", "<f4"),  # standard deviation of the luma, or of the colour channel where that is more
         ("chroma", "<f4"),  # mean difference of a pixel's largest and smallest channel
         ("detail", "<f4"),  # ln(variance of the Laplacian / variance of the luma); -inf for a plain picture
     ]
@@ -30,7 +30,7 @@ background says nothing about the exposure. Variance of the Laplacian: Pech-Pach
 brightfield microscopy", ICPR 2000; divided by the contrast, because a dark sharp picture is not a blurred one.
 """
 
-_GREY_PX = 32  # side of the picture whose cosine transform is hashed
+_SMALL_PX = 32  # side of the picture that colours are read from
 
 
 def glance(picture: Image.Image) -> bytes:
@@ -43,18 +43,18 @@ def glance(picture: Image.Image) -> bytes:
     >>> seen["thumbnail"][0, 0, 0].tolist(), float(seen["contrast"][0])
     ([200, 0, 0], 0.0)
     """
-    picture = _reduced(picture)
-    grey = picture.convert("L")
+    grey = _reduced(picture.convert("L"))
     luma = np.asarray(grey, dtype=np.float32)
-    counts = np.asarray(grey.histogram(), dtype=np.int64)
-    small = np.asarray(picture.resize((_GREY_PX, _GREY_PX), Image.Resampling.BOX), dtype=np.float32)
+    variance = float(luma.var())
+    counts = np.cumsum(grey.histogram())
+    small = np.asarray(picture.resize((_SMALL_PX, _SMALL_PX), Image.Resampling.BOX), dtype=np.float32)
     item = np.zeros(1, GLANCE)
     item["hash"] = _hash(grey)
     item["thumbnail"] = np.rint(small.reshape(8, 4, 8, 4, 3).mean((1, 3)))
-    item["highlights"], item["shadows"] = _percentile(counts, 0.99), _percentile(counts, 0.05)
-    item["contrast"] = luma.std()
+    item["highlights"], item["shadows"] = np.searchsorted(counts, [0.99 * counts[-1], 0.05 * counts[-1]])
+    item["contrast"] = max(np.sqrt(variance), small.std((0, 1)).max())  # red on a green as bright is not plain
     item["chroma"] = (small.max(2) - small.min(2)).mean()
-    item["detail"] = _detail(luma)
+    item["detail"] = _detail(luma, variance)
     return item.tobytes()
 
 
@@ -63,12 +63,12 @@ def glances(items: Sequence[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(items), GLANCE)
 
 
-def _reduced(picture: Image.Image) -> Image.Image:
-    scale = SIDE_PX / min(picture.size)
+def _reduced(grey: Image.Image) -> Image.Image:
+    scale = SIDE_PX / min(grey.size)
     if scale >= 1:
-        return picture
-    size = max(SIDE_PX, round(picture.width * scale)), max(SIDE_PX, round(picture.height * scale))
-    return picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+        return grey
+    size = max(SIDE_PX, round(grey.width * scale)), max(SIDE_PX, round(grey.height * scale))
+    return grey.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
 
 
 def _hash(grey: Image.Image) -> int:
@@ -91,14 +91,10 @@ def _phash() -> Callable[[Image.Image], Any]:
     return hashed
 
 
-def _percentile(counts: np.ndarray, share: float) -> int:
-    """The smallest value that at least `share` of the pixels do not exceed; counts: (256,)."""
-    return int(np.searchsorted(np.cumsum(counts), share * counts.sum()))
-
-
-def _detail(luma: np.ndarray) -> float:
-    variance = float(luma.var())
+def _detail(luma: np.ndarray, variance: float) -> float:
     if min(luma.shape) < 3 or variance == 0:
         return -np.inf
-    laplacian = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
+    laplacian = 4 * luma[1:-1, 1:-1]
+    for neighbour in (luma[:-2, 1:-1], luma[2:, 1:-1], luma[1:-1, :-2], luma[1:-1, 2:]):
+        laplacian -= neighbour
     return float(np.log(max(float(laplacian.var()), 1e-6) / variance))

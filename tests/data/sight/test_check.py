@@ -78,7 +78,7 @@ def test_every_fault_planted_in_the_fridge_set_is_found_and_nothing_else(fridge)
         "2 held-out images are nearly the same as an image of another split, first: train/can/smaller_copy.jpg (train) "
         f"and test/can/{test[1].name} (test); what is measured on such images is not what the model does on new ones"
     )
-    assert "1 pair of images is nearly the same but for the labels, first: " in said(over, "but for the labels")
+    assert "2 images are nearly the same but for the labels, first: " in said(over, "but for the labels")
     assert "train/carton/relabelled.png (carton)" in said(over, "but for the labels")
     assert said(over, "one colour").startswith(
         "1 image is of one colour and shows nothing, train/milk_bottle/black.jpg (black); "

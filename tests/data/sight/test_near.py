@@ -63,6 +63,27 @@ def test_thousands_of_equal_hashes_are_searched_in_blocks():
     assert near_pairs(items).tolist() == [[5, 2900]]
 
 
+def test_of_too_many_pairs_those_with_the_most_alike_are_kept(monkeypatch):
+    monkeypatch.setattr(near, "_MANY", 1000)
+    items = of_hashes(np.arange(200, dtype=np.uint64))  # apart by the last byte alone
+    draws = np.random.default_rng(0)
+    items["thumbnail"] = draws.integers(0, 250, (8, 8, 3))
+    items["thumbnail"][100:] = items["thumbnail"][100:] + draws.integers(0, 4, (100, 8, 8, 3)).astype(np.uint8)
+    found = near_pairs(items)
+    assert set(found.ravel().tolist()) == set(range(200))
+    assert 1000 < len(found) < 200 * 199 / 4
+    among_equals = found[(found < 100).all(1)]
+    assert np.bincount(among_equals.ravel(), minlength=100).min() >= 10
+
+
+def test_thousands_of_pictures_of_one_scene_are_each_paired_with_one_of_them():
+    items = of_hashes(np.zeros(5000, np.uint64))
+    draws = np.random.default_rng(0)
+    items["thumbnail"] = draws.integers(0, 250, (8, 8, 3)) + draws.integers(0, 4, (5000, 8, 8, 3))
+    items["thumbnail"][::2] = items["thumbnail"][::2, ::-1]
+    assert near_pairs(items).tolist() == [[start, row] for start in (0, 1) for row in range(start + 2, 5000, 2)]
+
+
 def of_hashes(hashes):
     items = np.zeros(len(hashes), GLANCE)
     items["hash"], items["contrast"] = hashes, 50

@@ -64,6 +64,13 @@ def test_small_pictures_are_compared_with_small_ones(kinds, scene):
     assert kinds(*small, small[0].filter(ImageFilter.GaussianBlur(3)))["blurred"] == [24]
 
 
+def test_a_picture_of_equally_bright_colours_is_not_plain(kinds):
+    red_and_green = Image.new("RGB", (40, 30), (200, 60, 60))
+    red_and_green.paste((43, 140, 60), (0, 0, 20, 30))
+    assert np.asarray(red_and_green.convert("L")).std() < 1
+    assert kinds(red_and_green, ordinary=3) == {}
+
+
 def test_where_a_tenth_is_grey_that_is_no_accident(kinds, scene):
     assert kinds(*(scene(seed).convert("L").convert("RGB") for seed in range(100, 104))) == {}
 
