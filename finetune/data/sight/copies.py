@@ -11,6 +11,7 @@ from finetune.data.rows import Rows
 from finetune.data.sight.near import near_pairs
 from finetune.data.sight.seen import Seen, SeenImage, Viewed, counted
 
+OF_ALL_IMAGES = ("same-bytes", "contradicting-labels")  # kinds that every run finds whatever its splits
 Pair = Sequence[int]
 
 

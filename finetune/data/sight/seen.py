@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from finetune.data.rows import Rows, SplitName
@@ -52,6 +52,10 @@ class Seen:
     def images(self) -> list[SeenImage]:
         """All images."""
         return [image for group in self.groups for image in group]
+
+    def in_split(self, split: str) -> Seen:
+        """The same of images that are all in another split."""
+        return replace(self, groups=tuple(tuple(replace(it, split=split) for it in group) for group in self.groups))
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values."""

@@ -39,7 +39,7 @@ INK, PAPER, QUIET, LINE = "#1b1f24", "#ffffff", "#6b7580", "#d5dae0"
 
 
 def write_sheets(findings: Findings, rows: Rows, folder: Path) -> list[Path]:
-    """Write ``KIND.png`` for each finding and ``findings.json``, and remove sheets of findings that are no more.
+    """Write ``KIND.png`` for each finding and ``findings.json``, instead of those that an earlier call wrote there.
 
     Args:
         findings: Of these rows.
@@ -52,12 +52,21 @@ def write_sheets(findings: Findings, rows: Rows, folder: Path) -> list[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for kind in KINDS:
+        for kind in _kinds_before(folder / "findings.json"):
             (folder / f"{kind}.png").unlink(missing_ok=True)
         (folder / "findings.json").write_text(json.dumps(findings.as_dict(), indent=1) + "\n", encoding="utf-8")
         return [_written(seen, rows, folder) for seen in findings.seen]
     except OSError as error:
         raise DataError(f"--out {folder}: cannot be written ({error.strerror}); name a folder") from error
+
+
+def _kinds_before(file: Path) -> list[str]:
+    """The kinds of which an earlier call wrote a sheet; other pictures in the folder are not ours to remove."""
+    try:
+        kinds = {seen["kind"] for seen in json.loads(file.read_text(encoding="utf-8"))["seen"]}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return []
+    return [kind for kind in KINDS if kind in kinds]
 
 
 def _written(seen: Seen, rows: Rows, folder: Path) -> Path:

@@ -8,6 +8,7 @@ from PIL import Image, ImageFilter
 
 from finetune.data import check_data, load_splits
 from finetune.data.bundled import bundled_root
+from finetune.data.formula import draw_named, read_formula
 from finetune.data.load import look_over
 from finetune.data.sight import copies, unlike
 from finetune.data.sight.sheets import KINDS, sheet, write_sheets
@@ -154,6 +155,26 @@ def test_the_same_bytes_are_recorded_by_every_run_and_looked_at_by_check_alone(f
     assert "near-duplicates" in [seen.kind for seen in check_data(recipe).seen]
 
 
+def test_of_the_pictures_that_formulas_draw_nothing_is_said_once_they_are_files(tmp_path):
+    recipe = Recipe(task="multiclass", data={"kind": "formula", "family": "mixed", "classes": 30, "image_size_px": 64})
+    rows = read_formula(recipe.data)
+    rows = rows.take(range(0, len(rows), len(rows) // 200))
+    for name, picture in zip(rows.names, draw_named(rows.paths), strict=True):
+        file = tmp_path / "drawn" / "a" / f"{name.replace('/', ' ')}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file)
+    assert kinds(checked(kind="folder", root=tmp_path / "drawn")) == {}
+
+
+def test_a_finding_may_be_told_of_another_split(tmp_path):
+    over = checked(kind="folder", root=plain_images(tmp_path, 12), split={"validation": 0.25})
+    plain = over.findings.seen[0]
+    assert {image.split for image in plain.images} == {"train", "validation"}
+    moved = plain.in_split("out_of_fold")
+    assert {image.split for image in moved.images} == {"out_of_fold"}
+    assert [image.name for image in moved.images] == [image.name for image in plain.images]
+
+
 def test_images_of_formulas_are_not_looked_at():
     over = checked(kind="formula", family="contours", classes=3, instances=8, image_size_px=32)
     assert kinds(over) == {}
@@ -187,9 +208,10 @@ def test_each_finding_has_a_sheet_and_sheets_of_what_is_no_more_are_removed(frid
     with Image.open(out / "plain.png") as sheet:
         assert sheet.width > 600
     black.unlink()
+    (out / "odd.png").write_text("somebody's own")
     over = checked(kind="folder", root=fridge)
     assert write_sheets(over.findings, over.rows, out) == []
-    assert [file.name for file in out.iterdir()] == ["findings.json"]
+    assert sorted(file.name for file in out.iterdir()) == ["findings.json", "odd.png"]
 
 
 def test_a_sheet_shows_the_images_themselves(tmp_path):
