@@ -234,7 +234,7 @@ def test_check_writes_pictures_of_what_it_found_and_says_which(capsys, tmp_path,
     recipe.write_text(f"task: multiclass\ndata: {{kind: folder, root: {tmp_path / 'images'}}}\n")
     assert main(["check", str(recipe), "--out", str(tmp_path / "look")]) == OK
     out = capsys.readouterr().out
-    assert "  - 1 image is of one colour and shows nothing, circle/black.png (black); " in out
+    assert "  - 1 image is of one colour and shows nothing: circle/black.png (black); " in out
     assert out.endswith(f"no faults\n\n{tmp_path / 'look'}: findings.json, plain.png\n")
     assert sorted(file.name for file in (tmp_path / "look").iterdir()) == ["findings.json", "plain.png"]
 

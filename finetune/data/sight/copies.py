@@ -93,10 +93,9 @@ def _images(viewed: Viewed, groups: Iterable[Sequence[int]]) -> tuple[tuple[Seen
 def _leak(viewed: Viewed, example: Pair, rows: Iterable[int]) -> str:
     one, other = example
     held_out = sum(viewed.assigned[row] != "train" for row in rows)
-    given = viewed.rows.splits is not None and len(set(viewed.rows.splits)) > 1
     cure = "remove one of each pair"
-    if not given:
-        cure += ", or give both the same value of a data.group_column, so that a cut keeps them together"
+    if viewed.rows.splits is None or {viewed.rows.splits[row] for row in example} <= {None, "train"}:
+        cure += ", or give both one value of data.group_column (in a table), so that a cut keeps them together"
     return (
         f"{counted(held_out, 'held-out image is', 'held-out images are')} nearly the same as an image of another "
         f"split, first: {viewed.where(one, split=True)} and {viewed.where(other, split=True)}; what is measured on "

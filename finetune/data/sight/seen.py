@@ -83,9 +83,9 @@ class Viewed:
         return f"{self.rows.where(row)} ({', '.join(brackets)})" if brackets else self.rows.where(row)
 
     def examples(self, rows: Sequence[int], says: Sequence[str]) -> str:
-        """The first few rows, each with what is particular about it."""
+        """``, first: a (…), b (…)``, or ``: a (…)`` where all are named: each with what is particular about it."""
         named = [f"{self.where(row)} ({text})" for row, text in zip(rows, says, strict=True)][:_SHOWN]
-        return ("first: " if len(rows) > len(named) else "") + ", ".join(named)
+        return (", first: " if len(rows) > len(named) else ": ") + ", ".join(named)
 
 
 def counted(images: int, one: str, several: str) -> str:

@@ -10,14 +10,14 @@ from finetune.data.sight.outliers import Unlike, outliers
 from finetune.data.sight.seen import Seen, Viewed, counted
 
 _SENTENCES = {
-    "plain": ("image is", "images are", "of one colour and shows nothing", "of one colour and show nothing"),
-    "dark": ("image is", "images are", "much darker than the rest", ""),
-    "light": ("image is", "images are", "much lighter than the rest", ""),
-    "blurred": ("image is", "images are", "much blurrier than the rest", ""),
-    "grey": ("image is", "images are", "grey among coloured ones", ""),
-    "small": ("image is", "images are", "much smaller than the rest", ""),
-    "long": ("image is", "images are", "much longer and narrower than the rest", ""),
-    "odd": ("image looks", "images look", "unlike all others", ""),
+    "plain": ("image is of one colour and shows nothing", "images are of one colour and show nothing"),
+    "dark": ("image is much darker than the rest", "images are much darker than the rest"),
+    "light": ("image is much lighter than the rest", "images are much lighter than the rest"),
+    "blurred": ("image is much blurrier than the rest", "images are much blurrier than the rest"),
+    "grey": ("image is grey among coloured ones", "images are grey among coloured ones"),
+    "small": ("image is much smaller than the rest", "images are much smaller than the rest"),
+    "long": ("image is much longer and narrower than the rest", "images are much longer and narrower than the rest"),
+    "odd": ("image looks unlike all others", "images look unlike all others"),
 }
 _CURES = {
     "plain": "nothing is to be learned there",
@@ -49,12 +49,8 @@ def hardly_present(viewed: Viewed, names: Sequence[str]) -> Seen:
 
 
 def _seen(viewed: Viewed, unlike: Unlike) -> Seen:
-    one, several, what, of_several = _SENTENCES[unlike.kind]
-    many = len(unlike.rows) > 1
+    what = counted(len(unlike.rows), *_SENTENCES[unlike.kind]) + viewed.examples(unlike.rows, unlike.says)
     rest = f"; {unlike.rest}" if unlike.rest else ""
-    says = (
-        f"{counted(len(unlike.rows), one, several)} {(of_several or what) if many else what}, "
-        f"{viewed.examples(unlike.rows, unlike.says)}{rest}; {_CURES.get(unlike.kind, _LOOK)}"
-    )
+    says = f"{what}{rest}; {_CURES.get(unlike.kind, _LOOK)}"
     groups = tuple((viewed.image(row, text),) for row, text in zip(unlike.rows, unlike.says, strict=True))
     return Seen(unlike.kind, says, groups)

@@ -79,12 +79,13 @@ def test_every_fault_planted_in_the_fridge_set_is_found_and_nothing_else(fridge)
         "2 held-out images are nearly the same as an image of another split, first: train/can/smaller_copy.jpg (train) "
         f"and test/can/{test[1].name} (test); what is measured on such images is not what the model does on new ones"
     )
+    assert said(over, "held-out").endswith("; remove one of each pair")  # a cut parted none of them
     assert "2 images are nearly the same but for the labels, first: " in said(over, "but for the labels")
     assert "train/carton/relabelled.png (carton)" in said(over, "but for the labels")
     assert said(over, "one colour").startswith(
-        "1 image is of one colour and shows nothing, train/milk_bottle/black.jpg (black); "
+        "1 image is of one colour and shows nothing: train/milk_bottle/black.jpg (black); "
     )
-    assert re.search(r"the rest, .* \(brightest parts \d\d of 255\); 2\d\d in the median image", said(over, "darker"))
+    assert re.search(r"the rest: .* \(brightest parts \d\d of 255\); 2\d\d in the median image", said(over, "darker"))
     assert "(100×133 pixels); the median image has 332,334 pixels" in said(over, "smaller than")
     assert over.findings.faults[0].startswith("1 image is in two splits (the same bytes), first: train/can/same.jpg")
 
@@ -102,7 +103,8 @@ def test_near_duplicates_of_a_set_that_is_cut_are_told_what_keeps_them_together(
     seeds = (checked(kind="folder", root=fridge / "train", split={"validation": 0.5, "seed": s}) for s in range(9))
     parted = next(over for over in seeds if "near-duplicates-in-two-splits" in kinds(over))
     assert said(parted, "held-out").endswith(
-        "remove one of each pair, or give both the same value of a data.group_column, so that a cut keeps them together"
+        "remove one of each pair, or give both one value of data.group_column (in a table), so that a cut keeps them "
+        "together"
     )
 
 
