@@ -223,6 +223,22 @@ def test_check_reads_the_data_and_prints_what_was_found(capsys, image_folder):
     assert "8" in out
 
 
+def test_check_writes_pictures_of_what_it_found_and_says_which(capsys, tmp_path, image_folder):
+    import shutil
+
+    from PIL import Image
+
+    shutil.copytree(image_folder, tmp_path / "images")
+    Image.new("RGB", (40, 48)).save(tmp_path / "images" / "circle" / "black.png")
+    recipe = tmp_path / "looked.yaml"
+    recipe.write_text(f"task: multiclass\ndata: {{kind: folder, root: {tmp_path / 'images'}}}\n")
+    assert main(["check", str(recipe), "--out", str(tmp_path / "look")]) == OK
+    out = capsys.readouterr().out
+    assert "  - 1 image is of one colour and shows nothing: circle/black.png (black); " in out
+    assert out.endswith(f"no faults\n\n{tmp_path / 'look'}: findings.json, plain.png\n")
+    assert sorted(file.name for file in (tmp_path / "look").iterdir()) == ["findings.json", "plain.png"]
+
+
 def test_check_names_what_is_wrong_with_the_data_and_exits_with_2(capsys, recipe_file, monkeypatch):
     monkeypatch.chdir(recipe_file.parent)
     assert main(["check", "pets.yaml"]) == USERS_MISTAKE

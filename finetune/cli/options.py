@@ -29,6 +29,12 @@ def train_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--overwrite", action="store_true", help="replace the run folder of that name")
 
 
+def check_options(verb: argparse.ArgumentParser) -> None:
+    recipe_options(verb)
+    what = "write findings.json and a picture of the images of each finding"
+    verb.add_argument("--out", metavar="FOLDER", type=Path, help=what)
+
+
 def show_options(verb: argparse.ArgumentParser) -> None:
     recipe_options(verb)
     verb.add_argument("--out", metavar="FILE", type=Path, help="PNG to write; default: NAME-augmented.png of the run")

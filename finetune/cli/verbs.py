@@ -37,10 +37,17 @@ def _check(options: argparse.Namespace) -> int:
     reached = reach(recipe, strict=options.no_fallback, parts=("data",))
     if reached.notice:
         print(reached.notice, file=sys.stderr)
-    from finetune.data.load import check_data
+    from finetune.data.load import look_over
 
-    findings = check_data(reached.recipe)
+    over = look_over(reached.recipe)
+    findings = over.findings
     print(findings.render())
+    if options.out is not None:
+        from finetune.data.sight.sheets import write_sheets
+
+        sheets = write_sheets(findings, over.rows, options.out)
+        pictures = ", ".join(sheet.name for sheet in sheets) or "no pictures, as nothing was found that can be shown"
+        print(f"\n{options.out}: findings.json, {pictures}")
     return USERS_MISTAKE if findings.faults else OK
 
 
@@ -166,7 +173,7 @@ def _load(options: argparse.Namespace) -> Any:
 
 VERBS = {
     "train": (_train, of.train_options, "Train as the recipe says."),
-    "check": (_check, of.recipe_options, "Read the data and say what was found, without training."),
+    "check": (_check, of.check_options, "Look at the data and say what was found, without training."),
     "show": (_show, of.show_options, "Write a picture of training images as the model sees them, without training."),
     "init": (_init, of.init_options, "Look at your images and write a recipe for them."),
     "predict": (_predict, of.predict_options, "Say what is on images, one JSON line each."),

@@ -7,7 +7,7 @@ Fine-tune a DeiT or ViT image classifier on your own classes.
 
 verbs:
   RECIPE             train as the recipe says (the same as: train RECIPE)
-  check RECIPE       read the data and say what was found; trains nothing
+  check RECIPE       look at the data and say what was found; trains nothing
   show RECIPE        write a picture of what the model sees in training
   init FOLDER|CSV    write a recipe for your own images
   predict RUN IMAGE  say what is on images, one JSON line each
@@ -42,7 +42,7 @@ EXAMPLES = {
   deit-finetune recipe.yaml --resume                # after Ctrl-C: goes on where it stopped
 """,
     "check": """\
-  deit-finetune check recipe.yaml
+  deit-finetune check recipe.yaml --out look        # writes pictures of what it found
   deit-finetune check recipe.yaml --set data.on_bad_image=drop    # what would be left out
 """,
     "show": """\

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from finetune.data.row_faults import RowFaults
 from finetune.data.rows import SPLITS, Rows, SplitName
@@ -12,6 +13,7 @@ from finetune.errors import did_you_mean
 from finetune.labels import LabelSpace
 
 _FEW = 5  # training images of a class below which a note says so
+_HARDLY = 10  # times as many has the median class as one that is hardly present
 
 
 def one_label_each(rows: Rows) -> None:
@@ -149,7 +151,7 @@ def duplicates(rows: Rows, contents: Sequence[bytes]) -> list[str]:
     if same:
         shown = f"{rows.where(same[0][1])} and {rows.where(same[0][0])}"
         notes.append(f"{_images(len(same))} the same bytes as another image, first: {shown}; a cut keeps them together")
-    contrary = [(one, other) for one, other in same if rows.labels[one] != rows.labels[other]]
+    contrary = [(one, other) for one, other in same if rows.contradict(one, other)]
     if contrary:
         one, other = contrary[0]
         shown = " and ".join(f"{rows.where(row)} ({' '.join(rows.labels[row]) or 'no label'})" for row in (one, other))
@@ -167,20 +169,44 @@ def counted(rows: Rows, assigned: Sequence[SplitName]) -> dict[SplitName, Counte
     return {split: counts[split] for split in SPLITS if split in set(assigned)}
 
 
-def thin_classes(counts: dict[SplitName, Counter[str]], labels: Iterable[str]) -> list[str]:
+def thin_classes(counts: dict[SplitName, Counter[str]], labels: Sequence[str]) -> list[str]:
     """Notes on classes that a split lacks, and on those of which training has only a few images."""
     notes = []
     for split, found in counts.items():
         lacking = [name for name in labels if not found[name]]
         if lacking:
             notes.append(f"{split} has no image of {_listed(lacking)}")
-    few = [f"{name} ({counts['train'][name]})" for name in labels if 0 < counts["train"][name] < _FEW]
+    few, hardly = few_images(counts, labels), hardly_any(counts, labels)
     if few:
         which = "this class" if len(few) == 1 else "these classes"
+        named = _listed(_with_counts(few, counts))
+        notes.append(f"fewer than {_FEW} training images of {named}: too few to learn or to measure {which} well")
+    if hardly:
+        named = _listed(_with_counts(hardly, counts))
         notes.append(
-            f"fewer than {_FEW} training images of {_listed(few)}: too few to learn or to measure {which} well"
+            f"the median class has {_median(counts, labels):g} training images, but there are hardly any of {named}; "
+            "data.sampling: balanced shows them as often as the others"
         )
     return notes
+
+
+def few_images(counts: dict[SplitName, Counter[str]], labels: Sequence[str]) -> list[str]:
+    """Classes of which training has so few images that they can hardly be learned, but any."""
+    return [name for name in labels if 0 < counts["train"][name] < _FEW]
+
+
+def hardly_any(counts: dict[SplitName, Counter[str]], labels: Sequence[str]) -> list[str]:
+    """Other classes of which training has less than a tenth of what the median class has."""
+    least = _median(counts, labels) / _HARDLY
+    return [name for name in labels if _FEW <= counts["train"][name] < least]
+
+
+def _median(counts: dict[SplitName, Counter[str]], labels: Sequence[str]) -> float:
+    return statistics.median(found) if (found := [counts["train"][name] for name in labels]) else 0.0
+
+
+def _with_counts(names: Sequence[str], counts: dict[SplitName, Counter[str]]) -> list[str]:
+    return [f"{name} ({counts['train'][name]})" for name in names]
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from finetune.data.sight.seen import Seen
 from finetune.data.verify import BadImage, Verified
 
 _ALL_CLASSES = 24  # up to here every class has a line
@@ -30,6 +31,8 @@ class Findings:
         dropped: Images that were left out.
         notes: What is worth knowing and stops nothing.
         faults: What stops a run; empty if all is well.
+        seen: Of notes and faults, those about images that can be shown, with the images. Those of the same bytes are
+            always there, the others only where ``check`` looked.
     """
 
     source: str = ""
@@ -42,6 +45,7 @@ class Findings:
     dropped: Sequence[BadImage] = ()
     notes: Sequence[str] = ()
     faults: Sequence[str] = ()
+    seen: Sequence[Seen] = ()
 
     def render(self) -> str:
         """The text that ``deit-finetune check`` prints, without a closing line feed."""
@@ -72,6 +76,7 @@ class Findings:
             "dropped": [{"path": bad.path, "reason": bad.reason} for bad in self.dropped],
             "notes": list(self.notes),
             "faults": list(self.faults),
+            "seen": [seen.as_dict() for seen in self.seen],
         }
 
     def _table(self) -> list[str]:

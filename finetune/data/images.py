@@ -85,11 +85,7 @@ def decode(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """
     with _opened(source, max_pixels) as image:
         image.load()
-        image = _turned_upright(image)
-        rgb = _eight_bits(image)
-        rgb = _on_white(rgb) if rgb.has_transparency_data else rgb.convert("RGB")
-        rgb.info = {}
-        return rgb
+        return _upright_rgb(image)
 
 
 def verify(source: Source, max_pixels: int = MAX_PIXELS) -> Header:
@@ -101,16 +97,35 @@ def verify(source: Source, max_pixels: int = MAX_PIXELS) -> Header:
         ImageError: as `decode`.
     """
     with _opened(source, max_pixels) as image:
-        size, mode, format_ = image.size, image.mode, image.format or "in memory"
-        if format_ in ("JPEG", "MPO"):
-            image.draft(None, (max(1, size[0] // 8), max(1, size[1] // 8)))
-            image.load()
-        else:
-            image.load()
-            size = image.size
-            _eight_bits(image)
-        width, height = reversed(size) if _orientation(image) >= 5 else size
-        return Header(width, height, mode, format_)
+        return _loaded(image, 1)
+
+
+def verify_and_show(source: Source, side_px: int, max_pixels: int = MAX_PIXELS) -> tuple[Header, Image.Image]:
+    """As `verify`, and the picture as `decode` gives it, though a JPEG's may be smaller: one decoding for both.
+
+    Args:
+        side_px: A JPEG is reconstructed at a half, a quarter or an eighth of its size as long as its shorter side
+            keeps so many pixels.
+    Raises:
+        ImageError: as `decode`.
+    """
+    with _opened(source, max_pixels) as image:
+        return _loaded(image, side_px), _upright_rgb(image)
+
+
+def _loaded(image: Image.Image, side_px: int) -> Header:
+    """The header of an image whose pixels were loaded, a JPEG's at a scale that keeps `side_px` where one does."""
+    size, mode, format_ = image.size, image.mode, image.format or "in memory"
+    if format_ in ("JPEG", "MPO"):
+        side_px = max(1, min(side_px, min(size)))
+        image.draft(None, (side_px, side_px))
+        image.load()
+    else:
+        image.load()
+        size = image.size
+        _eight_bits(image)
+    width, height = reversed(size) if _orientation(image) >= 5 else size
+    return Header(width, height, mode, format_)
 
 
 def pixel_count(source: Source) -> int:
@@ -216,6 +231,13 @@ def _head(source: Source) -> bytes:
         return file.read(16)
     with open(file, "rb") as opened:
         return opened.read(16)
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    rgb = _eight_bits(_turned_upright(image))
+    rgb = _on_white(rgb) if rgb.has_transparency_data else rgb.convert("RGB")
+    rgb.info = {}
+    return rgb
 
 
 def _orientation(image: Image.Image) -> int:

@@ -15,6 +15,9 @@ from finetune.data.columns import to_dataset
 from finetune.data.findings import Findings, image_sizes
 from finetune.data.fingerprint import fingerprint
 from finetune.data.rows import SPLITS, Rows, SplitName
+from finetune.data.sight import copies, unlike
+from finetune.data.sight.glance import glances
+from finetune.data.sight.seen import Seen, Viewed
 from finetune.data.splits import assign_splits, gathered
 from finetune.data.verify import BadImage, Verified, verify_rows
 from finetune.errors import DataError
@@ -84,13 +87,31 @@ def load_splits(recipe: Recipe) -> Splits:
 
 
 def check_data(recipe: Recipe) -> Findings:
-    """What `load_splits` finds, faults included, instead of stopping at them.
+    """What `load_splits` finds, faults included, instead of stopping at them, and what the images look like.
 
     Raises:
         DataError: so much is wrong that there is nothing to count.
         UnreachableError: the data have to be fetched and cannot be.
     """
-    return _survey(recipe).findings
+    return look_over(recipe).findings
+
+
+@dataclass(frozen=True)
+class LookedOver:
+    """Findings, and the rows that they speak of."""
+
+    findings: Findings
+    rows: Rows
+
+
+def look_over(recipe: Recipe) -> LookedOver:
+    """As `check_data`, with the rows, so that images can be shown.
+
+    Raises:
+        DataError, UnreachableError: as `check_data`.
+    """
+    survey = _survey(recipe, look=True)
+    return LookedOver(survey.findings, survey.rows)
 
 
 @dataclass
@@ -106,19 +127,21 @@ class _Survey:
     origin: dict[str, Any]
 
 
-def _survey(recipe: Recipe) -> _Survey:
+def _survey(recipe: Recipe, look: bool = False) -> _Survey:
     rows, origin = _read(recipe)
     if recipe.task == "multiclass":
         checks.one_label_each(rows)
     rows = checks.without_repeats(rows)
     drops = recipe.data.on_bad_image == "drop"
-    rows, verified, dropped, faults = _readable(rows, verify_rows(rows, str(origin["root"])), drops)
+    rows, verified, dropped, faults = _readable(rows, verify_rows(rows, str(origin["root"]), look), drops)
     rows, verified, leaked, leaks = _leak_free(rows, verified, drops)
     notes = checks.duplicates(rows, verified.contents)
     assigned = _assigned(recipe, rows, verified, faults + leaks)
     labels = _labels(rows, assigned)
     counts = checks.counted(rows, assigned)
     faults += leaks + checks.strangers(rows, assigned, labels)
+    viewed = Viewed(rows, assigned)
+    seen = _seen(viewed, verified) if look and recipe.data.kind != "formula" else []
     findings = Findings(
         source=str(origin["root"]),
         images={split: assigned.count(split) for split in counts},
@@ -128,8 +151,9 @@ def _survey(recipe: Recipe) -> _Survey:
         sizes=image_sizes(verified),
         looks=dict(Counter(verified.looks).most_common()),
         dropped=dropped + leaked,
-        notes=[*rows.notes, *notes, *checks.thin_classes(counts, labels.names)],
+        notes=[*rows.notes, *notes, *(it.says for it in seen), *checks.thin_classes(counts, labels.names)],
         faults=faults,
+        seen=[*copies.same_bytes(viewed, verified.contents), *seen, *_rare(viewed, counts, labels)],
     )
     return _Survey(rows, verified, assigned, labels, findings, dropped + leaked, origin)
 
@@ -191,6 +215,20 @@ def _assigned(recipe: Recipe, rows: Rows, verified: Verified, faults: list[str])
         return assign_splits(rows, recipe.data.split, verified.contents)
     except DataError as error:
         raise DataError("\n".join([*faults, str(error)])) from error
+
+
+def _seen(viewed: Viewed, verified: Verified) -> list[Seen]:
+    """What a glance at every image says."""
+    looks = glances(verified.glances)
+    return [
+        *copies.near_copies(viewed, verified.contents, looks),
+        *unlike.unlike_the_rest(viewed, looks, verified.widths, verified.heights),
+    ]
+
+
+def _rare(viewed: Viewed, counts: dict[SplitName, Counter[str]], labels: LabelSpace) -> list[Seen]:
+    names = checks.few_images(counts, labels.names) + checks.hardly_any(counts, labels.names)
+    return [unlike.hardly_present(viewed, names)] if names else []
 
 
 def _labels(rows: Rows, assigned: Sequence[SplitName]) -> LabelSpace:

@@ -83,6 +83,13 @@ class Rows:
             embedded_at=None if self.embedded_at is None else [self.embedded_at[i] for i in kept],
         )
 
+    def contradict(self, one: int, other: int) -> bool:
+        """Whether a class is present in one row and absent in the other; of what nobody knows, nothing is said."""
+        if self.labels[one] == self.labels[other]:
+            return False
+        unknown = [self.unknown[row] for row in (one, other)] if self.unknown else []
+        return bool(set(self.labels[one]).symmetric_difference(self.labels[other]).difference(*unknown))
+
     def read(self, row: int) -> bytes:
         """The bytes of an image's file.
 

@@ -35,7 +35,7 @@ A recipe is one YAML file that says what to learn from, where to start and how t
 
 ```
 deit-finetune init FOLDER                          # writes a recipe for your own images
-deit-finetune check recipe.yaml                    # reads the data and says what was found
+deit-finetune check recipe.yaml --out look         # looks at the data, says what was found, draws it
 deit-finetune show recipe.yaml                     # draws what the model will see
 deit-finetune recipe.yaml                          # trains
 deit-finetune recipe.yaml --set optim.epochs=3     # with another value for a key; may be repeated

@@ -10,6 +10,7 @@ import datasets
 import numpy as np
 
 from finetune.data import Splits
+from finetune.data.sight.copies import OF_ALL_IMAGES
 from finetune.labels import LabelSpace
 from finetune.metrics import score_metrics
 from finetune.predict.ensemble import logits_of
@@ -43,10 +44,12 @@ def whole_data(parts: Sequence[Splits]) -> Splits:
     of_class = {name: sum(part.findings.classes["test"][name] for part in parts) for name in names}
     notes = [note for note in first.findings.notes if all(note in part.findings.notes for part in parts)]
     notes.append(f"held out in {len(sizes)} folds of {', '.join(map(str, sizes))} images")
+    seen = [seen.in_split(SPLIT) for seen in first.findings.seen if seen.kind in OF_ALL_IMAGES]
+    images, classes = {SPLIT: sum(sizes)}, {SPLIT: of_class}
     return Splits(
         datasets.DatasetDict({SPLIT: datasets.concatenate_datasets([part.datasets["test"] for part in parts])}),
         first.labels,
-        dataclasses.replace(first.findings, images={SPLIT: sum(sizes)}, classes={SPLIT: of_class}, notes=notes),
+        dataclasses.replace(first.findings, images=images, classes=classes, notes=notes, seen=seen),
         first.dropped,
         {**first.source, "counts": {SPLIT: sum(sizes)}, "folds": sizes},
         {SPLIT: [content for part in parts for content in part.contents["test"]]},

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import datasets
 import pytest
+from PIL import Image
 
 from finetune.data import DecodedImages, targets
+from finetune.data.load import look_over
+from finetune.data.sight.sheets import write_sheets
 from finetune.errors import DataError, UnreachableError
 
 
@@ -50,6 +53,16 @@ def test_an_imagefolder_gives_paths_and_the_split_of_class_folders(images, load)
         name: sorted(table["path"]) for name, table in folder.datasets.items()
     }
     assert hub.labels == folder.labels
+
+
+def test_images_within_a_data_set_are_looked_at_and_shown(tmp_path, images, recipe, own_cache):
+    root = images(*TEN)
+    Image.new("RGB", (6, 5), "white").save(root / "3.png")
+    embedded(root, TEN, ANIMALS, [0, 1] * 5).to_parquet(root / "t.parquet")
+    over = look_over(recipe(kind="hub", name="parquet", data_files=str(root / "t.parquet")))
+    (plain, *_) = over.findings.seen
+    assert (plain.kind, [image.name for image in plain.images]) == ("plain", ["train/3"])
+    assert write_sheets(over.findings, over.rows, tmp_path / "out")[0].name == "plain.png"
 
 
 def test_parquet_keeps_images_encoded_within_and_names_them(images, load):

@@ -8,6 +8,7 @@ import pytest
 
 import finetune.data.verify as verify
 from finetune.data.rows import Rows
+from finetune.data.sight.glance import GLANCE
 from finetune.data.verify import verify_rows
 
 
@@ -16,7 +17,7 @@ def counted(own_cache, monkeypatch):
     """How many images were decoded: a list that grows."""
     decoded = []
     real = verify._examine
-    monkeypatch.setattr(verify, "_examine", lambda data: decoded.append(1) or real(data))
+    monkeypatch.setattr(verify, "_examine", lambda *asked: decoded.append(1) or real(*asked))
     return decoded
 
 
@@ -83,8 +84,8 @@ def test_what_was_found_before_an_interruption_is_kept(images, counted, monkeypa
     monkeypatch.setattr(verify, "_PIECE", 1)
     real = verify.Verified.add
 
-    def interrupt(self, finding):
-        real(self, finding)
+    def interrupt(self, *answer):
+        real(self, *answer)
         if len(self.contents) == 5:
             raise KeyboardInterrupt
 
@@ -130,3 +131,33 @@ def test_processes_may_verify_the_same_place_at_once(images, own_cache):
     processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate(timeout=60)[0] for process in processes] == ["20\n", "20\n"]
     assert len(list((own_cache / "verified").iterdir())) == 1
+
+
+def test_a_glance_is_taken_once_and_only_where_it_is_asked_for(images, counted):
+    root = images("1.png", "2.png", "3.png")
+    (root / "3.png").write_text("no")
+    rows = rows_below(root)
+    assert verify_rows(rows, "here").glances == [b""] * 3
+    looked = verify_rows(rows, "here", look=True)
+    assert [len(glance) for glance in looked.glances] == [GLANCE.itemsize, GLANCE.itemsize, 0]
+    assert len(counted) == 3 + 2  # a file that is no image needs no second look
+    assert verify_rows(rows, "here", look=True) == looked
+    assert verify_rows(rows, "here").glances == [b""] * 3
+    assert verify_rows(rows, "here", look=True) == looked
+    assert len(counted) == 5
+
+
+def test_a_first_look_verifies_and_decodes_once(images, counted):
+    rows = rows_below(images("1.png", "2.png"))
+    looked = verify_rows(rows, "here", look=True)
+    plain = verify_rows(rows, "here")
+    assert len(counted) == 2
+    assert (plain.contents, plain.widths, plain.looks) == (looked.contents, looked.widths, looked.looks)
+
+
+def test_another_kind_of_glance_begins_anew(images, counted, monkeypatch):
+    rows = rows_below(images("1.png"))
+    verify_rows(rows, "here", look=True)
+    monkeypatch.setitem(verify._DEPENDS_ON, "glance", "another")
+    verify_rows(rows, "here", look=True)
+    assert len(counted) == 2
