@@ -147,7 +147,8 @@ addEventListener("load", () => {
   const named = [...document.querySelectorAll("[id]")].map(element => element.id);
   const weakest = document.getElementById("weakest");
   document.title = JSON.stringify({
-    images: document.images.length, loaded, right: Math.max(...free.map(element => element.getBoundingClientRect().right)),
+    images: document.images.length, loaded,
+    right: Math.max(...free.map(element => element.getBoundingClientRect().right)),
     weakest: weakest && weakest.getBoundingClientRect().top, svgs: document.querySelectorAll("figure svg").length,
     ids: new Set(named).size === named.length,
     links: [...document.querySelectorAll("nav a")].every(link => document.querySelector(link.getAttribute("href"))),
