@@ -21,7 +21,8 @@ from finetune.plots import (
     sample_images,
     spread,
 )
-from finetune.predict import OneImage, Sources
+from finetune.plots.scored import precision_recall_of, reliability_of
+from finetune.predict import OneImage, Sources, how_sure, is_right
 
 if TYPE_CHECKING:
     from finetune.api.run import Run
@@ -62,6 +63,24 @@ class RunPlots:
         if matrix is None:
             raise DataError(f"{self._run.folder}: {split} has no confusion matrix; plots.per_class() is for every task")
         return confusion_matrix(matrix, self._run.labels.names)
+
+    def precision_recall(self, split: str | None = None, classes: int = 8) -> Drawing:
+        """Precision over recall of the classes with the lowest average precision.
+
+        Raises:
+            DataError: the split was not scored.
+        """
+        split = split or self.scored
+        return precision_recall_of(self._metrics(split), list(_of_split(self._run, split)), classes)
+
+    def reliability(self, split: str | None = None) -> Drawing:
+        """How often what was said with a probability was so.
+
+        Raises:
+            DataError: the split was not scored.
+        """
+        split = split or self.scored
+        return reliability_of(self._metrics(split), list(_of_split(self._run, split)))
 
     def per_class(self, split: str | None = None) -> Drawing:
         """Precision, recall and F1 of every class, with the number of its images.
@@ -137,16 +156,12 @@ def _of_split(run: Run, split: str) -> Iterator[dict[str, Any]]:
     return (row for row in run.predictions if row["split"] == split)
 
 
-def _right(row: dict[str, Any]) -> bool:
-    return set(row["predicted"]) - set(row.get("unknown", ())) == set(row["true"])
-
-
 def _wrong_and_sure(pair: tuple[int, dict[str, Any]]) -> tuple[bool, float]:
     row = pair[1]
-    return _right(row), -max(value or 0.0 for value in row["probabilities"].values())
+    return is_right(row), -how_sure(row)
 
 
 def _caption(row: dict[str, Any]) -> tuple[str, bool]:
     predicted = ", ".join(f"{name} {row['probabilities'][name]:.2f}" for name in row["predicted"]) or "none"
     true = ", ".join(row["true"]) or "none"
-    return (predicted, True) if _right(row) else (f"{predicted}\ntrue: {true}", False)
+    return (predicted, True) if is_right(row) else (f"{predicted}\ntrue: {true}", False)

@@ -59,6 +59,10 @@ def predict_options(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def run_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run", metavar="RUN", help="run folder")
+
+
 def crossval_options(verb: argparse.ArgumentParser) -> None:
     train_options(verb)
     verb.add_argument("--folds", metavar="K", type=_count, default=5, help="default: 5")

@@ -144,6 +144,14 @@ def _sweep(options: argparse.Namespace) -> int:
     return OK
 
 
+def _report(options: argparse.Namespace) -> int:
+    from finetune.report import write_report
+    from finetune.run_folder import RunFolder
+
+    print(write_report(RunFolder.open(options.run)))
+    return OK
+
+
 def _features(options: argparse.Namespace) -> int:
     recipe = _load(options)
     from finetune.training.features_file import write_features
@@ -185,5 +193,6 @@ VERBS = {
     "find-lr": (_find_lr, of.find_lr_options, "Try rising learning rates for some steps and suggest one."),
     "sweep": (_sweep, of.sweep_options, "Try other values of what search.space names, and write the best recipe."),
     "features": (_features, of.features_options, "Write the features of every image that a recipe names."),
+    "report": (_report, of.run_options, "Write a run's report.html again."),
     "schema": (_schema, of.no_options, "Print the recipe's JSON schema."),
 }

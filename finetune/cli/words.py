@@ -15,6 +15,7 @@ verbs:
   find-lr RECIPE     try rising learning rates for some steps and suggest one
   sweep RECIPE       try other values of what the recipe's search.space names
   features RECIPE    write what the checkpoint makes of each image, as vectors
+  report RUN         write a run's report.html again
   schema             print the recipe's JSON schema, for editors
 
 example:
@@ -73,6 +74,9 @@ EXAMPLES = {
     "features": """\
   deit-finetune features recipe.yaml                # writes features.parquet, a row for each image
   deit-finetune features recipe.yaml --set evaluate.precision=bf16 --out features.npz
+""",
+    "report": """\
+  deit-finetune report runs/photos                  # training wrote it already; this writes it again
 """,
     "schema": """\
   deit-finetune schema > recipe.schema.json

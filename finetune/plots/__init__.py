@@ -1,4 +1,4 @@
-"""Figures for notebooks and files; matplotlib comes with the extra ``notebooks``."""
+"""Figures for notebooks, reports and files."""
 
 from finetune.plots.data_pictures import class_counts, sample_images, spread
 from finetune.plots.drawing import (
@@ -9,7 +9,9 @@ from finetune.plots.drawing import (
     grouped_bars,
     image_and_scores,
     image_grid,
+    precision_recall_curves,
     rate_curve,
+    reliability_diagram,
 )
 
 __all__ = [
@@ -21,7 +23,9 @@ __all__ = [
     "grouped_bars",
     "image_and_scores",
     "image_grid",
+    "precision_recall_curves",
     "rate_curve",
+    "reliability_diagram",
     "sample_images",
     "spread",
 ]

@@ -1,7 +1,4 @@
-"""Plain values to matplotlib figures. Nothing here knows a run, and pyplot's global state is not touched.
-
-matplotlib comes with the extra ``notebooks``.
-"""
+"""Plain values to matplotlib figures. Nothing here knows a run, and pyplot's global state is not touched."""
 
 from __future__ import annotations
 
@@ -10,17 +7,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
 from finetune.recipe.words import number
 
-try:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-except ImportError as error:
-    raise ImportError("pictures need matplotlib: pip install 'deit-finetune[notebooks]'") from error
-
 BLUE, GREEN, RED, GREY = "#2f6fb4", "#2e8b57", "#c0392b", "#9aa5b1"
+_MANY = (BLUE, RED, GREEN, "#b8860b", "#7d4fa8", "#3aa6a6", "#d0719e", "#6b705c")
 _TILE_PX = 320
 
 
@@ -167,6 +162,60 @@ def rate_curve(
         axes.set_ylim(min(smoothed) - fall, smoothed[0] + 3 * fall)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def precision_recall_curves(
+    truth: np.ndarray, probabilities: np.ndarray, names: Sequence[str], shown: Sequence[str]
+) -> Drawing:
+    """Precision over recall of some classes, one curve each.
+
+    Args:
+        truth: (images, classes), 1 present, 0 absent, -1 unknown.
+        probabilities: (images, classes).
+        names: The classes, in the order of the columns.
+        shown: Those to draw; one without a known positive has no curve.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    figure = _figure(6.4, 4)
+    axes = figure.subplots()
+    for name, colour in zip(shown, _MANY, strict=False):
+        column = names.index(name)
+        known = (truth[:, column] >= 0) & np.isfinite(probabilities[:, column])
+        if (truth[known, column] == 1).any():
+            precision, recall, _ = precision_recall_curve(truth[known, column], probabilities[known, column])
+            axes.step(recall, precision, where="post", label=_text(name), color=colour)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    if axes.get_lines():
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def reliability_diagram(claimed: np.ndarray, happened: np.ndarray, bins: int = 10) -> Drawing:
+    """How often what was claimed with a probability was so; on the diagonal, the probabilities can be believed.
+
+    Args:
+        claimed: (decisions,) probabilities.
+        happened: (decisions,) of 1 and 0.
+        bins: Of equal width; under each, how many decisions fall into it.
+    """
+    figure = _figure(5, 4.6)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    place = np.minimum((claimed * bins).astype(int), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    filled = np.flatnonzero(counts)
+    mean, share = (
+        np.bincount(place, weights=of, minlength=bins)[filled] / counts[filled] for of in (claimed, happened)
+    )
+    upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
+    upper.plot(mean, share, color=BLUE, marker="o")
+    upper.set(ylabel="share that was so", xlim=(0, 1), ylim=(0, 1.02))
+    lower.bar((np.arange(bins) + 0.5) / bins, counts, width=0.9 / bins, color=GREY)
+    lower.set(xlabel="probability", ylabel="decisions")
+    for axes in (upper, lower):
+        axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

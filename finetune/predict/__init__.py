@@ -2,7 +2,8 @@
 
 from finetune.predict.ensemble import Ensemble, open_ensemble
 from finetune.predict.features import encode, logits_of
-from finetune.predict.predictions import Prediction, prediction_rows
+from finetune.predict.pictures import worth_seeing, write_pictures
+from finetune.predict.predictions import Prediction, how_sure, is_right, prediction_rows
 from finetune.predict.predictor import Predictor
 from finetune.predict.scoring import Images, Precision, score, whole_batches
 from finetune.predict.sources import ManyImages, OneImage, Sources
@@ -17,9 +18,13 @@ __all__ = [
     "Predictor",
     "Sources",
     "encode",
+    "how_sure",
+    "is_right",
     "logits_of",
     "open_ensemble",
     "prediction_rows",
     "score",
     "whole_batches",
+    "worth_seeing",
+    "write_pictures",
 ]

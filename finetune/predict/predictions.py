@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,24 @@ def prediction_rows(
         }
         unknown = _names(labels, target, -1)
         yield {**line, "unknown": unknown} if unknown else line
+
+
+def is_right(row: Mapping[str, Any]) -> bool:
+    """Whether a line of ``predictions.jsonl`` predicts what is true, as far as that is known."""
+    return set(row["predicted"]) - set(row.get("unknown", ())) == set(row["true"])
+
+
+def how_sure(row: Mapping[str, Any]) -> float:
+    """How far a line of ``predictions.jsonl`` commits itself: in [0, 1].
+
+    Multiclass: the highest probability. Multilabel, where each label is a decision with a certainty of its own: that of
+    the surest wrong decision, or, where all are right, that of the least sure one.
+    """
+    sure = {name: max(value or 0.0, 1 - (value or 0.0)) for name, value in row["probabilities"].items()}
+    if abs(sum(value or 0.0 for value in row["probabilities"].values()) - 1) < 1e-4 and len(row["predicted"]) == 1:
+        return max(value or 0.0 for value in row["probabilities"].values())
+    wrong = (set(row["predicted"]) ^ set(row["true"])) - set(row.get("unknown", ()))
+    return max((sure[name] for name in wrong), default=min(sure.values(), default=0.0))
 
 
 def _names(labels: LabelSpace, target: np.ndarray, value: int) -> list[str]:

@@ -140,6 +140,16 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def pictures(self) -> Path:
+        """Thumbnails of a few held-out images, and where the model looked on them."""
+        return self.path / "pictures"
+
+    @property
+    def report(self) -> Path:
+        """All of this as a page to read."""
+        return self.path / "report.html"
+
+    @property
     def tensorboard(self) -> Path:
         """Curves for TensorBoard."""
         return self.path / "tensorboard"
@@ -219,6 +229,23 @@ class RunFolder:
         """Predictions, one at a time."""
         self._must_have(self.predictions)
         return read_json_lines(self.predictions)
+
+    # ------------------------------------------------------------ pictures
+
+    def write_pictures(self, index: Mapping[str, Any]) -> None:
+        """Save what the pictures show.
+
+        Args:
+            index: By split, ``kinds`` (by kind, the places of images in the split, the most telling first) and
+                ``files`` (by place, the names of its pictures).
+        """
+        write_json(self.pictures / "index.json", index)
+
+    def read_pictures(self) -> dict[str, Any]:
+        """What the pictures show; nothing where there are none."""
+        file = self.pictures / "index.json"
+        index: dict[str, Any] = read_json(file) if file.is_file() else {}
+        return index
 
     def _must_have(self, file: Path) -> None:
         if not file.is_file():

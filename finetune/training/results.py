@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from finetune.model import (
     open_saved,
     save_model,
 )
-from finetune.predict import prediction_rows
+from finetune.predict import prediction_rows, worth_seeing, write_pictures
+from finetune.report import write_report
 from finetune.run_folder import RunFolder
 from finetune.training.arguments import best_metric
 from finetune.training.assembly import layer_decay
@@ -39,7 +41,11 @@ def finish(work: Work, loaded: LoadedModel) -> RunFolder:
         logits = {name: _final_logits(work, saved, name, device) for name in held_out}
     if work.hardware.is_main:
         _write_results(work, held_out, logits)
+        with work.phases("pictures"):
+            _write_pictures(work, saved, list(held_out))
     work.note({"status": "finished", "seconds": work.phases.seconds})
+    if work.hardware.is_main:
+        write_report(work.folder)
     wait_for_all()
     return work.folder
 
@@ -69,6 +75,21 @@ def _write_results(work: Work, held_out: dict[str, Any], logits: dict[str, np.nd
         )
     )
     work.folder.write_predictions(rows)
+
+
+def _write_pictures(work: Work, saved: LoadedModel, splits: Sequence[str]) -> None:
+    """Of each split, the mistakes and the hits that the report shows."""
+    rows: dict[str, list[dict[str, Any]]] = {split: [] for split in splits}
+    for row in work.folder.read_predictions():
+        rows[row["split"]].append(row)
+    index = {}
+    for split in splits:
+        kinds, images = worth_seeing(rows[split]), DecodedImages(work.splits.datasets[split], 0)
+        places = sorted({place for chosen in kinds.values() for place in chosen})
+        files = write_pictures(work.folder.pictures, split, places, images.__getitem__, saved)
+        index[split] = {"kinds": kinds, "files": {str(place): names for place, names in files.items()}}
+    if index:
+        work.folder.write_pictures(index)
 
 
 def derived_values(work: Work, trainer: ClassifierTrainer) -> dict[str, Any]:

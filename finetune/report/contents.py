@@ -1,0 +1,146 @@
+"""What stands in each section of a report, as plain values for its template."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from finetune.plots import Drawing, confusion_matrix, curves
+from finetune.plots.scored import precision_recall_of, reliability_of
+from finetune.predict.predictions import how_sure, is_right
+from finetune.report.figures import svg
+from finetune.run_folder import RunFolder
+
+Row = dict[str, Any]
+
+HEADLINES = {
+    "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "mAP", "loss"),
+    "multilabel": ("mAP", "f1_macro", "f1_micro", "accuracy", "loss"),
+}
+"""By task, the metrics at the top; multi-label accuracy is the share of images with every label right."""
+
+_MOST_CLASSES = 100  # beyond, a confusion matrix cannot be read: its largest confusions stand in a table
+
+
+def contents(folder: RunFolder) -> dict[str, Any]:
+    """All that the template needs.
+
+    Raises:
+        RunFolderError: the run has no metrics, no record or no predictions.
+    """
+    metrics, record = folder.read_metrics(), folder.read_record()
+    recipe = folder.read_recipe()
+    split = "test" if "test" in metrics else next(iter(metrics), None)
+    rows = [row for row in folder.read_predictions() if row["split"] == split]
+    found = metrics.get(split, {}) if split else {}
+    names = list(found.get("per_class", {}))
+    return {
+        "title": recipe.run.name or folder.path.name,
+        "task": recipe.task,
+        "split": split,
+        "record": record,
+        "headlines": headlines(recipe.task, metrics),
+        "splits": list(metrics),
+        "weakest": weakest(found, rows),
+        "classes": class_rows(found, rows),
+        "confusions": confusions(rows)[:12],
+        "figures": figures(folder, record, found, rows, names),
+        "galleries": galleries(folder, split, rows),
+        "data": record.get("data", {}),
+        "findings": record.get("data", {}).get("findings", {}),
+        "seconds": record.get("seconds", {}),
+        "recipe": folder.recipe.read_text(encoding="utf-8"),
+    }
+
+
+def headlines(task: str, metrics: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each headline metric with a cell for each split: the value, and its interval where there is one."""
+    rows = []
+    for name in HEADLINES[task]:
+        cells = [
+            {"value": scored.get(name), "interval": (scored.get("intervals") or {}).get(name)}
+            for scored in metrics.values()
+        ]
+        rows.append({"name": name, "cells": cells})
+    return rows
+
+
+def class_rows(found: Mapping[str, Any], rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The classes, the one that needs most attention first: by F1, those without an image last."""
+    taken = _taken_for(rows)
+    listed = [{"name": name, **row, "taken_for": taken.get(name)} for name, row in found.get("per_class", {}).items()]
+    return sorted(listed, key=lambda row: (row["f1"] is None, row["f1"] or 0.0, -row["support"]))
+
+
+def weakest(found: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any] | None:
+    """The class of which most is missed or mistaken, if it has images and not everything is right."""
+    listed = [row for row in class_rows(found, rows) if row["f1"] is not None and row["support"]]
+    return listed[0] if listed and listed[0]["f1"] < 1 else None
+
+
+def confusions(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Which class was taken for which, the most frequent first (images with one true and one predicted label)."""
+    pairs = Counter(
+        (row["true"][0], row["predicted"][0])
+        for row in rows
+        if len(row["true"]) == len(row["predicted"]) == 1 and not is_right(row)
+    )
+    return [{"true": true, "predicted": said, "images": count} for (true, said), count in pairs.most_common()]
+
+
+def _taken_for(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """By class, what it was most often taken for."""
+    first: dict[str, dict[str, Any]] = {}
+    for pair in confusions(rows):
+        first.setdefault(pair["true"], pair)
+    return first
+
+
+def figures(
+    folder: RunFolder, record: Mapping[str, Any], found: Mapping[str, Any], rows: Sequence[Row], names: Sequence[str]
+) -> dict[str, str]:
+    """SVG by name; a figure that this run has nothing for is left out."""
+    drawn: dict[str, Drawing] = {}
+    history = folder.read_history()
+    if history:
+        best = record.get("derived", {}).get("best_metric", "accuracy")
+        metrics = [name for name in dict.fromkeys([best, "accuracy", "mAP", "f1_macro"]) if name != "loss"]
+        drawn["curves"] = curves(history, metrics, record.get("best", {}).get("step"))
+    if "confusion_matrix" in found and len(names) <= _MOST_CLASSES:
+        drawn["confusion"] = confusion_matrix(found["confusion_matrix"], names)
+    if rows and names:
+        drawn["precision_recall"] = precision_recall_of(found, rows)
+        drawn["reliability"] = reliability_of(found, rows)
+    return {name: svg(drawing, name) for name, drawing in drawn.items()}
+
+
+def galleries(folder: RunFolder, split: str | None, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Pictures that training or an evaluation left in the run folder, each with what is true and what was said."""
+    index = folder.read_pictures()
+    shown = []
+    for kind, places in index.get(str(split), {}).get("kinds", {}).items():
+        files = index[str(split)]["files"]
+        tiles = [_tile(folder.pictures, files[str(place)], rows[place]) for place in places if str(place) in files]
+        shown.append({"kind": kind, "tiles": tiles})
+    return shown
+
+
+def _tile(pictures: Path, files: Mapping[str, str], row: Row) -> dict[str, Any]:
+    probabilities = row["probabilities"]
+    return {
+        "pictures": {what: embedded(pictures / name) for what, name in files.items()},
+        "path": row["path"],
+        "short": "/".join(Path(row["path"]).parts[-2:]),
+        "true": row["true"],
+        "predicted": [(name, probabilities[name]) for name in row["predicted"]],
+        "of_true": [(name, probabilities[name]) for name in row["true"] if name not in row["predicted"]],
+        "sure": how_sure(row),
+    }
+
+
+def embedded(file: Path) -> str:
+    """A JPEG as a data: URL."""
+    return f"data:image/jpeg;base64,{base64.b64encode(file.read_bytes()).decode()}"

@@ -1,0 +1,201 @@
+"""``report.html`` of a real run, and what a browser makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from finetune.recipe import load_recipe
+from finetune.report import write_report
+from finetune.report.contents import class_rows, confusions, weakest
+from finetune.run_folder import RunFolder
+from finetune.training import train
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny_distilled, image_folder) -> RunFolder:
+    return train(
+        load_recipe(
+            plain(tmp_path_factory, tiny_distilled, "multiclass", {"kind": "folder", "root": str(image_folder)})
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def multilabel_run(tmp_path_factory, tiny_vit, image_table) -> RunFolder:
+    return train(
+        load_recipe(plain(tmp_path_factory, tiny_vit, "multilabel", {"kind": "csv", "root": str(image_table)}))
+    )
+
+
+def plain(tmp_path_factory, checkpoint: Path, task: str, data: dict) -> dict:
+    return {
+        "task": task,
+        "data": {**data, "split": {"validation": 0.4}},
+        "model": {"checkpoint": str(checkpoint)},
+        "optim": {"preset": "plain", "epochs": 2, "batch_size": 8, "learning_rate": 1e-3},
+        "run": {"root": str(tmp_path_factory.mktemp("runs")), "name": f"{task} <run>", "tracking": []},
+    }
+
+
+def test_training_leaves_a_report_that_needs_nothing_else(run):
+    text = run.report.read_text(encoding="utf-8")
+    assert not re.search(r'(?:src|href|url\()=?["\']?\s*(?:https?:)?//', text)
+    assert "<script" not in text
+    assert len(text) < 5 * 2**20
+
+
+def test_names_cannot_become_markup(run):
+    text = run.report.read_text(encoding="utf-8")
+    assert "multiclass &lt;run&gt;" in text
+    assert "<run>" not in text
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_the_weakest_class_is_named_first_and_stands_first_in_the_table(run, multilabel_run, task):
+    folder = {"multiclass": run, "multilabel": multilabel_run}[task]
+    per_class = folder.read_metrics()["validation"]["per_class"]
+    lowest = min(row["f1"] for row in per_class.values())
+    text = folder.report.read_text(encoding="utf-8")
+    named = re.search(r"weakest class is <b>(\w+)</b>", text)[1]
+    assert per_class[named]["f1"] == lowest
+    assert re.search(r'<tbody>\s*<tr><th scope="row">(\w+)</th><td class="number">\d+', text)[1] == named
+
+
+def test_a_run_without_a_mistake_says_so():
+    found = {"per_class": {"a": {"f1": 1.0, "support": 3}, "b": {"f1": None, "support": 0}}}
+    assert weakest(found, []) is None
+
+
+def test_confusions_are_counted_and_what_a_class_is_taken_for_stands_beside_it():
+    said = [("a", "b"), ("a", "b"), ("a", "c"), ("b", "b")]
+    rows = [{"true": [true], "predicted": [predicted], "probabilities": {}} for true, predicted in said]
+    assert confusions(rows) == [
+        {"true": "a", "predicted": "b", "images": 2},
+        {"true": "a", "predicted": "c", "images": 1},
+    ]
+    found = {"per_class": {name: {"f1": f1, "support": 1} for name, f1 in (("b", 0.5), ("a", 0.0))}}
+    assert [(row["name"], (row["taken_for"] or {}).get("predicted")) for row in class_rows(found, rows)] == [
+        ("a", "b"),
+        ("b", None),
+    ]
+
+
+def test_pictures_of_both_tokens_stand_in_the_gallery(run):
+    text = run.report.read_text(encoding="utf-8")
+    rows = list(run.read_predictions())
+    mistakes = sum(row["true"] != row["predicted"] for row in rows)
+    assert text.count("<small>distillation token</small>") == text.count("<small>class token</small>") == len(rows)
+    gallery = (
+        text[text.index('data-kind="mistakes"') : text.index('data-kind="hits"')] if mistakes < len(rows) else text
+    )
+    assert gallery.count('class="tile"') == mistakes
+
+
+def test_the_verb_writes_it_again_without_a_model(run, tmp_path):
+    copied = tmp_path / "run"
+    shutil.copytree(run.path, copied)
+    (copied / "report.html").unlink()
+    (copied / "model" / "model.safetensors").unlink()
+    call = [sys.executable, "-m", "finetune", "report", str(copied)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("report.html")
+    assert (copied / "report.html").read_text() == run.report.read_text()
+
+
+def test_a_run_that_held_nothing_out_says_what_holds_some_out(tmp_path, tiny_vit, image_folder):
+    recipe = load_recipe(
+        {
+            "task": "multiclass",
+            "data": {"kind": "folder", "root": str(image_folder), "split": {"validation": 0.0}},
+            "model": {"checkpoint": str(tiny_vit)},
+            "optim": {"preset": "plain", "max_steps": 1},
+            "run": {"root": str(tmp_path), "name": "run", "tracking": []},
+        }
+    )
+    assert "data.split.validation holds some out" in train(recipe).report.read_text()
+
+
+def test_ten_thousand_images_take_seconds(run, tmp_path):
+    copied = RunFolder(tmp_path / "run")
+    shutil.copytree(run.path, copied.path)
+    rows = list(run.read_predictions())
+    copied.write_predictions(rows[i % len(rows)] for i in range(10_000))
+    began = time.perf_counter()
+    write_report(copied)
+    assert time.perf_counter() - began < 60
+    assert copied.report.stat().st_size < 5 * 2**20
+
+
+# ------------------------------------------------------------ in a browser
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+MEASURE = """
+<script>
+addEventListener("load", () => {
+  const loaded = [...document.images].every(image => image.complete && image.naturalWidth > 0);
+  const free = [...document.querySelectorAll("main *")].filter(it => !it.closest(".scroll table, pre, svg"));
+  const named = [...document.querySelectorAll("[id]")].map(element => element.id);
+  const weakest = document.getElementById("weakest");
+  document.title = JSON.stringify({
+    images: document.images.length, loaded,
+    right: Math.max(...free.map(element => element.getBoundingClientRect().right)),
+    weakest: weakest && weakest.getBoundingClientRect().top, svgs: document.querySelectorAll("figure svg").length,
+    ids: new Set(named).size === named.length,
+    links: [...document.querySelectorAll("nav a")].every(link => document.querySelector(link.getAttribute("href"))),
+    ink: getComputedStyle(document.body).color, page: getComputedStyle(document.body).backgroundColor,
+  });
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None and os.environ.get("CI"):
+        pytest.fail("no Chromium: CI must have one")
+    return found or pytest.skip("no Chromium")
+
+
+def seen(browser: str, folder: RunFolder, tmp_path: Path, width: int, *options: str) -> dict:
+    """What the browser says of the page at a width in pixels."""
+    page = tmp_path / "page.html"
+    narrow = f"<style>html {{ width: {width}px; }} img {{ loading: eager; }}</style>"
+    text = folder.report.read_text(encoding="utf-8").replace('loading="lazy"', "")
+    page.write_text(text.replace("</body>", f"{narrow}{MEASURE}</body>"), encoding="utf-8")
+    call = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    call += [f"--window-size={width},900", "--virtual-time-budget=10000", "--dump-dom", *options, page.as_uri()]
+    done = subprocess.run(call, capture_output=True, text=True, check=True, timeout=120)
+    title = re.search(r"<title>(.*?)</title>", done.stdout)[1]
+    return json.loads(title.replace("&quot;", '"').replace("&amp;", "&"))
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_a_browser_shows_everything_within_the_width(browser, run, multilabel_run, tmp_path, task, width):
+    folder = {"multiclass": run, "multilabel": multilabel_run}[task]
+    page = seen(browser, folder, tmp_path, width)
+    assert page["loaded"]
+    assert page["images"] >= len(list(folder.read_predictions()))
+    assert page["right"] <= width
+    assert page["svgs"] == (4 if task == "multiclass" else 3)
+    assert page["ids"]
+    assert page["links"]
+    assert page["weakest"] < 900  # on the first screen
+
+
+def test_it_follows_the_dark_mode(browser, run, tmp_path):
+    light = seen(browser, run, tmp_path, 1280)
+    dark = seen(browser, run, tmp_path, 1280, "--blink-settings=preferredColorScheme=0")
+    assert (light["ink"], light["page"]) != (dark["ink"], dark["page"])
+    assert sum(map(int, re.findall(r"\d+", dark["page"]))) < 120
