@@ -93,7 +93,8 @@ class RunPlots:
         """An image beside the probabilities of its classes, at most ten."""
         run = self._run
         (prediction,) = run.predict([image])
-        threshold = run.recipe.evaluate.threshold if run.recipe.task == "multilabel" else None
+        one_for_all = run.recipe.task == "multilabel" and run.predictor.decision.thresholds is None
+        threshold = run.recipe.evaluate.threshold if one_for_all else None
         title = Path(prediction.path).name if prediction.path else ""
         return image_and_scores(Sources([image])[0], prediction.top(10), prediction.predicted, threshold, title)
 

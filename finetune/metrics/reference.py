@@ -42,7 +42,7 @@ It is `null` (None in Python): never NaN, and never a 0 that only means "nothing
 ## How they are computed
 
 - Decisions: the highest logit, the lower class id among equals (multiclass); probability at or above
-  `evaluate.threshold` (multilabel).
+  `evaluate.thresholds`, or the class's tuned threshold (multilabel).
 - Average precision is stepwise, the sum of (R_k - R_k-1) * P_k, as scikit-learn's `average_precision_score`; not the
   11-point AP of VOC 2007, so the two do not compare. Tied scores enter as one step, in AUROC as half.
 - Ranking metrics take log-odds, log(p / (1 - p)), in float64: under a sigmoid that is the logit. It orders as the

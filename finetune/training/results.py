@@ -10,12 +10,13 @@ import torch
 
 from finetune.data import targets
 from finetune.data.decoded import DecodedImages
+from finetune.evaluation import Judge, Scored, tune, write_outcome
 from finetune.model import (
     LoadedModel,
     open_saved,
     save_model,
 )
-from finetune.predict import prediction_rows
+from finetune.model.decision import Decision, write_decision
 from finetune.run_folder import RunFolder
 from finetune.training.arguments import best_metric
 from finetune.training.assembly import layer_decay
@@ -53,22 +54,22 @@ def _final_logits(work: Work, saved: LoadedModel, split: str, device: torch.devi
 
 
 def _write_results(work: Work, held_out: dict[str, Any], logits: dict[str, np.ndarray]) -> None:
-    truth = {name: targets(split) for name, split in held_out.items()}
-    work.folder.write_metrics({name: work.metrics(logits[name], truth[name]) for name in held_out})
-    rows = (
-        row
-        for name, split in held_out.items()
-        for row in prediction_rows(
-            name,
-            split["path"],
-            truth[name],
-            logits[name],
-            work.splits.labels,
-            work.task,
-            work.recipe.evaluate.threshold,
-        )
-    )
-    work.folder.write_predictions(rows)
+    evaluate = work.recipe.evaluate
+    splits = {name: _scored(work, name, split, logits[name]) for name, split in held_out.items()}
+    tuned = None
+    if evaluate.tunes:
+        thresholds, calibrate = evaluate.thresholds == "tuned", evaluate.calibration != "none"
+        tuned = tune(splits["validation"], Decision(), thresholds=thresholds, calibrate=calibrate)
+        on = {"split": tuned.split, "images": len(splits["validation"])}
+        write_decision(work.folder.model, tuned.decision, work.splits.labels, on)
+    decision = tuned.decision if tuned else Decision()
+    judge = Judge(decision, evaluate.threshold, evaluate.top_k, tuned)
+    write_outcome(work.folder, judge, list(splits.values()))
+
+
+def _scored(work: Work, name: str, split: Any, logits: np.ndarray) -> Scored:
+    together = work.splits.together(name)
+    return Scored(name, work.task.name, work.splits.labels, split["path"], logits, targets(split), together)
 
 
 def derived_values(work: Work, trainer: ClassifierTrainer) -> dict[str, Any]:
