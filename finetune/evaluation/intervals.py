@@ -81,7 +81,7 @@ def headline_intervals(
     logits, targets, predicted = (np.asarray(array) for array in (logits, targets, predicted))
     known = targets >= 0 if targets.ndim == 1 else (targets >= 0).any(axis=1)
     kept = logits[known], targets[known], predicted[known]
-    statistics = (_multiclass if task_name == MULTICLASS else _multilabel)(*kept)
+    statistics = (multiclass_statistics if task_name == MULTICLASS else multilabel_statistics)(*kept)
     found: dict[str, Ends | None] = bootstrap(statistics, len(kept[0]))
     images = metrics["images"]
     for name in _proportions(task_name, names):
@@ -159,7 +159,7 @@ def _names(metrics: Mapping[str, Any]) -> list[str]:
     return [name for name in (*wanted, *top_k, *more) if name in metrics]
 
 
-def _multiclass(logits: NDArray[Any], targets: NDArray[Any], predicted: NDArray[Any]) -> Statistics:
+def multiclass_statistics(logits: NDArray[Any], targets: NDArray[Any], predicted: NDArray[Any]) -> Statistics:
     """The statistics of images with one label each."""
     log_probabilities = log_softmax(logits)
     losses = -log_probabilities[np.arange(len(targets)), targets]
@@ -183,7 +183,7 @@ def _multiclass(logits: NDArray[Any], targets: NDArray[Any], predicted: NDArray[
     return statistics
 
 
-def _multilabel(logits: NDArray[Any], targets: NDArray[Any], predicted: NDArray[Any]) -> Statistics:
+def multilabel_statistics(logits: NDArray[Any], targets: NDArray[Any], predicted: NDArray[Any]) -> Statistics:
     """The statistics of images with any number of labels."""
     known, present = targets >= 0, targets == 1
     chosen = (predicted == 1) & known

@@ -23,9 +23,9 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
         Lines without a newline at the end; ``-`` stands for a metric or an interval without a value.
 
     >>> print(metrics_table({"test": {"images": 26, "accuracy": 24 / 26, "intervals": {"accuracy": [0.7587, 0.9786]}}}))
-                test  95 % interval
+                test   95 % interval
     images        26
-    accuracy  0.9231  0.759 - 0.979
+    accuracy  0.9231  0.759 to 0.979
 
     >>> scored = {"images": 26, "loss": 0.25, "accuracy": 24 / 26, "mAP": None, "f1_macro": 0.5, "f1_micro": 24 / 26}
     >>> print(metrics_table({"validation": scored, "test": scored}))
@@ -87,7 +87,7 @@ def _interval(intervals: Mapping[str, Any], key: str) -> str:
     if key not in intervals:
         return ""
     ends = intervals[key]
-    return _NO_VALUE if ends is None else f"{ends[0]:.3f} - {ends[1]:.3f}"
+    return _NO_VALUE if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 
 def _need(row: Mapping[str, Any]) -> tuple[bool, float, int]:

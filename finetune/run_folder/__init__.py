@@ -28,6 +28,17 @@ A file appears whole or not at all: it is written under another name, then renam
 
 from finetune.run_folder.ensemble import is_ensemble, read_members, refuse_unfinished, write_members
 from finetune.run_folder.folder import RunFolder, Status
+from finetune.run_folder.places import is_run, make_folder
 from finetune.run_folder.results import ResultFolder
 
-__all__ = ["ResultFolder", "RunFolder", "Status", "is_ensemble", "read_members", "refuse_unfinished", "write_members"]
+__all__ = [
+    "ResultFolder",
+    "RunFolder",
+    "Status",
+    "is_ensemble",
+    "is_run",
+    "make_folder",
+    "read_members",
+    "refuse_unfinished",
+    "write_members",
+]

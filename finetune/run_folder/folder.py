@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from finetune.errors import RunFolderError
-from finetune.recipe import Recipe, dump_recipe, load_recipe
+from finetune.recipe import Recipe, dump_recipe, load_recipe, with_overrides
 from finetune.run_folder.claim import claim, release
 from finetune.run_folder.json_files import (
     append_json_line,
@@ -137,6 +137,14 @@ class RunFolder(ResultFolder):
         """The resolved recipe."""
         self._must_have(self.recipe)
         return load_recipe(self.recipe)
+
+    def read_recipe_from_anywhere(self) -> Recipe:
+        """The recipe with its data's absolute path: the working directory may be another than it was."""
+        recipe = self.read_recipe()
+        root, used = getattr(recipe.data, "root", None), self.read_record().get("data", {}).get("root")
+        if root is None or used is None or root.startswith("bundled:"):
+            return recipe
+        return with_overrides(recipe, {"data.root": used})
 
     # ------------------------------------------------------------ record
 

@@ -103,6 +103,24 @@ class ResultFolder:
         found: dict[str, Any] | None = read_json(self.tuning) if self.tuning.is_file() else None
         return found
 
+    def write_azure(self, metrics: Mapping[str, Any]) -> None:
+        """Save, by split, metrics under Azure's names."""
+        write_json(self.path / "azure.json", metrics)
+
+    def read_azure(self) -> dict[str, dict[str, Any]]:
+        """By split, metrics under Azure's names."""
+        found: dict[str, dict[str, Any]] = self._read(self.path / "azure.json")
+        return found
+
+    def write_data(self, said: Mapping[str, Any]) -> None:
+        """Save what was evaluated on what."""
+        write_json(self.path / "data.json", said)
+
+    def read_data(self) -> dict[str, Any]:
+        """What was evaluated on what; a run itself says so in its record."""
+        found: dict[str, Any] = self._read(self.path / "data.json")
+        return found
+
     def _read(self, file: Path) -> Any:
         self._must_have(file)
         return read_json(file)

@@ -48,7 +48,7 @@ def test_what_a_draw_of_images_scores_is_what_the_metrics_say_of_those_images(se
     logits, targets = softmax_case()
     picked = random.integers(30, size=30)
     weights = np.bincount(picked, minlength=30)[None].astype(float)
-    found = intervals._multiclass(logits, targets, logits.argmax(axis=1))(weights)
+    found = intervals.multiclass_statistics(logits, targets, logits.argmax(axis=1))(weights)
     true, scores = targets[picked], logits[picked]
     occurring = np.unique(true)
     probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
@@ -71,7 +71,7 @@ def test_a_draw_of_images_with_several_labels_some_unknown_scores_what_the_metri
     logits = np.round(random.normal(size=(25, 3)), 1)  # with ties
     picked = random.integers(25, size=25)
     weights = np.bincount(picked, minlength=25)[None].astype(float)
-    found = intervals._multilabel(logits, targets, (logits >= 0).astype(np.int8))(weights)
+    found = intervals.multilabel_statistics(logits, targets, (logits >= 0).astype(np.int8))(weights)
     expected = score_metrics("multilabel", logits[picked], targets[picked], LABELS)
     assert set(expected) & set(found) >= {"loss", "accuracy", "hamming_accuracy", "mAP", "f1_macro", "f1_micro"}
     for key in set(expected) & set(found):
