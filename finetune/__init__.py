@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from finetune import errors as errors
     from finetune.api import Folds as Folds
     from finetune.api import Run as Run
+    from finetune.api import compare as compare
     from finetune.api import crossval as crossval
+    from finetune.api import evaluate as evaluate
     from finetune.api import finetune as finetune
     from finetune.api import load_data as load_data
     from finetune.api import open_run as open_run
@@ -36,7 +38,9 @@ _HOME = {
     "Predictor": "finetune.predict",
     "Recipe": "finetune.recipe",
     "Run": "finetune.api",
+    "compare": "finetune.api",
     "crossval": "finetune.api",
+    "evaluate": "finetune.api",
     "finetune": "finetune.api",
     "load_data": "finetune.api",
     "load_recipe": "finetune.recipe",

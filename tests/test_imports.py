@@ -16,7 +16,7 @@ LAYERS = (
     {"errors", "labels", "cache"},
     {"recipe", "metrics"},
     {"data", "pixels", "model", "run_folder", "fallback", "reachability"},
-    {"predict", "evaluate", "report", "plots", "proposal"},
+    {"predict", "evaluation", "report", "plots", "proposal"},
     {"training"},
     {"search", "serve", "export"},
     {"api"},

@@ -13,9 +13,11 @@ from finetune.recipe import Recipe, load_recipe, with_overrides
 from finetune.run_folder import RunFolder, is_ensemble, refuse_unfinished
 
 if TYPE_CHECKING:
+    from finetune.api.evaluation import Evaluation
     from finetune.data import Splits
+    from finetune.evaluation.compare import Comparison
 
-__all__ = ["Folds", "Run", "crossval", "finetune", "load_data", "open_run"]
+__all__ = ["Folds", "Run", "compare", "crossval", "evaluate", "finetune", "load_data", "open_run"]
 
 RecipeSource = str | Path | Mapping[str, Any] | Recipe
 
@@ -84,6 +86,53 @@ def open_run(path: str | Path, *, device: str | None = None) -> Run:
     """
     refuse_unfinished(path)
     return Folds(RunFolder(Path(path)), device) if is_ensemble(path) else Run(RunFolder.open(path), device)
+
+
+def evaluate(
+    model: str | Path | Run,
+    data: str | Path | None = None,
+    /,
+    *,
+    tune_thresholds: bool = False,
+    calibrate: bool = False,
+    device: str | None = None,
+    **wishes: Any,
+) -> Evaluation:
+    """Measure a run, a cross-validation's models together, or a checkpoint on labelled images.
+
+    Args:
+        model: A run or its folder, or a checkpoint as ``model.checkpoint`` may name it.
+        data: A folder, a table, ``bundled:NAME`` or a recipe file; by default the run's own held-out images.
+        tune_thresholds, calibrate: First tune the run on its own validation images, and save that with its model.
+        device: Where to compute; by default the GPU where there is one, else the CPU.
+        wishes: As of `finetune.evaluation.wish.Wish`: ``split``, ``classes``, ``name``, ``out``, ``threshold`` …
+    Raises:
+        FinetuneError: something that the caller can mend.
+    """
+    from finetune.api.evaluation import Evaluation
+    from finetune.evaluation.evaluate import evaluate as carry_out
+    from finetune.evaluation.wish import Wish
+
+    path = model.path if isinstance(model, Run) else model
+    wish = Wish(data, **wishes)
+    told = carry_out(path, wish, tune_thresholds=tune_thresholds, calibrate=calibrate, device=device)
+    for note in told.notes:
+        print(note, file=sys.stderr)
+    return Evaluation(told.folder)
+
+
+def compare(*runs: str | Path | Run | Evaluation, split: str | None = None) -> Comparison:
+    """Compare runs or evaluations on the images that all of them predicted; print it for the table.
+
+    Args:
+        runs: Or their folders; the others are compared with the first.
+        split: By default test where all have it, else validation, else the only one of each.
+    Raises:
+        FinetuneError: they have other classes, or no image in common.
+    """
+    from finetune.evaluation.compare import compare as carry_out
+
+    return carry_out([run if isinstance(run, str | Path) else run.path for run in runs], split)
 
 
 def load_data(recipe: RecipeSource, /, *, fallback: bool = True, **overrides: Any) -> Splits:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.labels import LabelSpace
-from finetune.recipe import Recipe, with_overrides
+from finetune.recipe import Recipe
 from finetune.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -101,14 +101,7 @@ class Run:
         """The splits of this run, read again from where they were."""
         from finetune.data import load_splits
 
-        return load_splits(self._recipe_from_anywhere())
-
-    def _recipe_from_anywhere(self) -> Recipe:
-        """The recipe with its data's absolute path: the working directory may be another than it was."""
-        root, used = getattr(self.recipe.data, "root", None), self.record.get("data", {}).get("root")
-        if root is None or used is None or root.startswith("bundled:"):
-            return self.recipe
-        return with_overrides(self.recipe, {"data.root": used})
+        return load_splits(self.folder.read_recipe_from_anywhere())
 
     @property
     def plots(self) -> RunPlots:

@@ -18,10 +18,11 @@ from finetune.plots import (
     grouped_bars,
     image_and_scores,
     image_grid,
+    reliability_diagram,
     sample_images,
     spread,
 )
-from finetune.plots.scored import precision_recall_of, reliability_of
+from finetune.plots.scored import precision_recall_of
 from finetune.predict import OneImage, Sources, how_sure, is_right
 
 if TYPE_CHECKING:
@@ -74,13 +75,15 @@ class RunPlots:
         return precision_recall_of(self._metrics(split), list(_of_split(self._run, split)), classes)
 
     def reliability(self, split: str | None = None) -> Drawing:
-        """How often what was said with a probability was so.
+        """How often what was said with a probability was so, before and after calibration.
 
         Raises:
             DataError: the split was not scored.
         """
         split = split or self.scored
-        return reliability_of(self._metrics(split), list(_of_split(self._run, split)))
+        self._metrics(split)
+        found = self._run.folder.read_reliability()[split]
+        return reliability_diagram(*((found[when] or {}).get("bins", ()) for when in ("before", "after")))
 
     def per_class(self, split: str | None = None) -> Drawing:
         """Precision, recall and F1 of every class, with the number of its images.
@@ -112,7 +115,8 @@ class RunPlots:
         """An image beside the probabilities of its classes, at most ten."""
         run = self._run
         (prediction,) = run.predict([image])
-        threshold = run.recipe.evaluate.threshold if run.recipe.task == "multilabel" else None
+        one_for_all = run.recipe.task == "multilabel" and run.predictor.decision.thresholds is None
+        threshold = run.recipe.evaluate.threshold if one_for_all else None
         title = Path(prediction.path).name if prediction.path else ""
         return image_and_scores(Sources([image])[0], prediction.top(10), prediction.predicted, threshold, title)
 

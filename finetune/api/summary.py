@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from finetune.evaluation.words import trust
 from finetune.metrics import class_table, metrics_table
 from finetune.run_folder import RunFolder
 
@@ -12,6 +13,7 @@ def summary(run: RunFolder) -> str:
     parts = [record["notice"]] if record.get("notice") else []
     if metrics:
         parts.append(metrics_table(metrics))
+        parts += trust(run)
         split = "test" if "test" in metrics else "validation"
         parts.append(
             f"classes of the {split} split, the weakest first\n{class_table(metrics[split]['per_class'], rows=8)}"

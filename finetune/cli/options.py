@@ -63,6 +63,63 @@ def run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN", help="run folder")
 
 
+def evaluate_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("model", metavar="RUN|CHECKPOINT", help="run folder, crossval folder, or checkpoint")
+    verb.add_argument(
+        "--data",
+        metavar="DATA",
+        help="class folders, a table, JSON lines, bundled:NAME, or a recipe, whose data section is meant; "
+        "default: the run's own validation and test images",
+    )
+    verb.add_argument(
+        "--split",
+        choices=["train", "validation", "test", "all"],
+        help="default: of --data test, else validation, else all images",
+    )
+    verb.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="data_overrides",
+        help="say more of the data, such as data.label_column=kind; may be repeated",
+    )
+    verb.add_argument("--classes", metavar="NAME,...", type=_names, help="only these of the data's classes")
+    verb.add_argument(
+        "--class-names", metavar="FILE", type=Path, help="what the data call the model's outputs, one a line"
+    )
+    verb.add_argument("--config", metavar="FILE", type=Path, help="Azure's evaluation config; writes its names, too")
+    verb.add_argument("--threshold", metavar="P", type=_probability, help="instead of the model's own (multilabel)")
+    verb.add_argument("--top-k", metavar="K", type=_count, help="of top-k accuracy; default: the run's, else 5")
+    verb.add_argument(
+        "--tune-thresholds",
+        action="store_true",
+        help="first tune the run's thresholds on its validation images, and save them with the model",
+    )
+    verb.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="first fit the run's temperatures on its validation images, and save them with the model",
+    )
+    verb.add_argument("--name", metavar="NAME", help="of the folder below the run's evaluations; default: the data's")
+    verb.add_argument("--out", metavar="FOLDER", type=Path, help="folder to write instead")
+    verb.add_argument("--precision", choices=["fp32", "bf16"], help="default: the run's evaluate.precision, else fp32")
+    verb.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="average the logits of each image and its mirror image; by default as the run's evaluate.flip says",
+    )
+
+
+def compare_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("runs", metavar="RUN", nargs="+", help="run folders or evaluations; the first is compared with")
+    verb.add_argument(
+        "--split", metavar="NAME", help="default: test where all have it, else validation, or the only one"
+    )
+    verb.add_argument("--images", metavar="N", type=_count, default=10, help="differing images to print; default: 10")
+    verb.add_argument("--out", metavar="FILE", type=Path, help="JSON to write, with all differing images")
+
+
 def crossval_options(verb: argparse.ArgumentParser) -> None:
     train_options(verb)
     verb.add_argument("--folds", metavar="K", type=_count, default=5, help="default: 5")
@@ -99,6 +156,20 @@ def features_options(verb: argparse.ArgumentParser) -> None:
 
 def no_options(verb: argparse.ArgumentParser) -> None:
     pass
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number from 0 to 1")
+    return value
 
 
 def _count(text: str) -> int:

@@ -93,6 +93,49 @@ def _predict(options: argparse.Namespace) -> int:
     return OK
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    from finetune.api.evaluation import evaluation_summary
+    from finetune.evaluation.azure_config import read_azure_config
+    from finetune.evaluation.evaluate import evaluate
+    from finetune.evaluation.progress import bar
+    from finetune.evaluation.wish import Wish
+
+    wish = Wish(
+        options.data,
+        options.split,
+        _overrides(options.data_overrides),
+        options.classes,
+        options.class_names,
+        options.name,
+        options.out,
+        None if options.config is None else read_azure_config(options.config),
+        options.threshold,
+        options.top_k,
+        options.flip,
+        options.precision,
+    )
+    tune = {"tune_thresholds": options.tune_thresholds, "calibrate": options.calibrate}
+    with bar() as advance:
+        told = evaluate(options.model, wish, **tune, on_batch=advance)
+    for note in told.notes:
+        print(note, file=sys.stderr)
+    print(evaluation_summary(told.folder))
+    return OK
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from finetune.evaluation.compare import compare
+    from finetune.evaluation.comparison_table import comparison_table
+    from finetune.run_folder.json_files import write_json
+
+    found = compare(options.runs, options.split)
+    print(comparison_table(found, options.images))
+    if options.out is not None:
+        write_json(options.out, found.as_dict())
+        print(f"\nall of it: {options.out}")
+    return OK
+
+
 def _crossval(options: argparse.Namespace) -> int:
     recipe = _load(options)
     from finetune.search import crossval, crossval_table
@@ -168,15 +211,20 @@ def _speaks_utf8() -> bool:
 
 def _load(options: argparse.Namespace) -> Any:
     from finetune.recipe import load_recipe
+
+    return load_recipe(options.recipe, _overrides(options.overrides))
+
+
+def _overrides(words: list[str]) -> dict[str, Any]:
     from finetune.recipe.yaml_text import parse_value
 
     overrides = {}
-    for word in options.overrides:
+    for word in words:
         key, equals, value = word.partition("=")
         if not equals:
             raise RecipeError([f"{word}: expected KEY=VALUE, such as optim.epochs=3"], "--set")
         overrides[key.strip()] = parse_value(value, key.strip())
-    return load_recipe(options.recipe, overrides)
+    return overrides
 
 
 VERBS = {
@@ -185,6 +233,8 @@ VERBS = {
     "show": (_show, of.show_options, "Write a picture of training images as the model sees them, without training."),
     "init": (_init, of.init_options, "Look at your images and write a recipe for them."),
     "predict": (_predict, of.predict_options, "Say what is on images, one JSON line each."),
+    "evaluate": (_evaluate, of.evaluate_options, "Measure a run or a checkpoint on images with labels."),
+    "compare": (_compare, of.compare_options, "Say whether runs differ on the same images, and on which."),
     "crossval": (
         _crossval,
         of.crossval_options,

@@ -11,6 +11,8 @@ verbs:
   show RECIPE        write a picture of what the model sees in training
   init FOLDER|CSV    write a recipe for your own images
   predict RUN IMAGE  say what is on images, one JSON line each
+  evaluate RUN       measure a run or a checkpoint on any labelled images
+  compare RUN RUN    say whether runs differ on the same images, and on which
   crossval RECIPE    train once per fold of the data: mean, interval, out-of-fold predictions
   find-lr RECIPE     try rising learning rates for some steps and suggest one
   sweep RECIPE       try other values of what the recipe's search.space names
@@ -57,6 +59,16 @@ EXAMPLES = {
     "predict": """\
   deit-finetune predict runs/photos holiday/*.jpg --top-k 3
   deit-finetune predict runs/photos-crossval new.jpg --flip       # all folds' models together
+""",
+    "evaluate": """\
+  deit-finetune evaluate runs/photos --data newer_photos          # writes runs/photos/evaluations/newer_photos
+  deit-finetune evaluate runs/photos --tune-thresholds --calibrate
+  deit-finetune evaluate runs/photos --data labels.csv --set data.label_column=kind --config azure.json
+  deit-finetune evaluate facebook/deit-base-patch16-224 --data imagenet/val    # 1,000 folders n01440764 ...
+""",
+    "compare": """\
+  deit-finetune compare runs/photos runs/photos-2                 # on the test images of both
+  deit-finetune compare runs/a/evaluations/new runs/b/evaluations/new --out compared.json
 """,
     "crossval": """\
   deit-finetune crossval recipe.yaml --folds 5      # writes runs/NAME-crossval

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from finetune.data.images import decode as decode
     from finetune.data.load import Splits as Splits
     from finetune.data.load import check_data as check_data
+    from finetune.data.load import load_held_out as load_held_out
     from finetune.data.load import load_splits as load_splits
     from finetune.data.verify import BadImage as BadImage
 
@@ -26,6 +27,7 @@ _HOME = {
     "Splits": "load",
     "check_data": "load",
     "decode": "images",
+    "load_held_out": "load",
     "load_splits": "load",
     "targets": "columns",
 }

@@ -86,6 +86,54 @@ def load_splits(recipe: Recipe) -> Splits:
     )
 
 
+def load_held_out(recipe: Recipe, split: str | None = None, *, cut: bool = True) -> Splits:
+    """One split of data that are only looked at: no training split is needed, and any classes may occur.
+
+    Args:
+        recipe: Its task and ``data`` section; ``data.on_bad_image`` is heeded.
+        split: train, validation, test, or all for every image; None takes test, else validation, else all.
+        cut: Cut splits as ``data.split`` says; otherwise only those are known that the data bring.
+    Returns:
+        The split under its name. The classes are those that the data declare, or all that occur in any split.
+    Raises:
+        DataError: an image cannot be read, or there is no such split.
+        UnreachableError: the data have to be fetched and cannot be.
+    """
+    rows, origin = _read(recipe)
+    if recipe.task == "multiclass":
+        checks.one_label_each(rows)
+    rows = checks.without_repeats(rows)
+    rows, verified, dropped, faults = _readable(
+        rows, verify_rows(rows, str(origin["root"])), recipe.data.on_bad_image == "drop"
+    )
+    if faults:
+        raise DataError("\n".join(faults))
+    labels = LabelSpace(rows.classes or tuple(sorted({name for names in rows.labels for name in names})))
+    given = (
+        _assigned(recipe, rows, verified, [])
+        if cut
+        else [name or "train" for name in rows.splits or [None] * len(rows)]
+    )
+    name = split or next((held for held in ("test", "validation") if held in given), "all")
+    kept = [row for row, own in enumerate(given) if name in ("all", own)]
+    if not kept:
+        there = ", ".join(sorted(set(given)))
+        raise DataError(f"{origin['root']}: has no {name} split, but {there}; name one of them, or all")
+    rows, verified = rows.take(kept), verified.take(kept)
+    table = to_dataset(rows, labels, recipe.task == "multilabel")
+    digest = fingerprint(rows, [given[row] for row in kept], verified.contents)
+    counts = {name: len(rows)}
+    return Splits(
+        datasets.DatasetDict({name: table}),
+        labels,
+        Findings(source=str(origin["root"]), images=counts, dropped=dropped, notes=rows.notes),
+        dropped,
+        origin | {"fingerprint": digest, "counts": counts},
+        {name: list(verified.contents)},
+        {name: rows.groups} if rows.groups else {},
+    )
+
+
 def check_data(recipe: Recipe) -> Findings:
     """What `load_splits` finds, faults included, instead of stopping at them, and what the images look like.
 

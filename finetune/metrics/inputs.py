@@ -42,14 +42,22 @@ def checked_inputs(task: str, logits: Any, targets: Any, classes: int) -> tuple[
     return scores, truth.astype(np.int64 if task == MULTICLASS else np.int8)
 
 
-def check_threshold(threshold: float) -> None:
-    """Refuse a threshold that is no probability.
+def check_threshold(threshold: float | NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Thresholds as an array of the shape of the logits: one for all, one for each class, or one for each cell.
 
+    Args:
+        threshold: A number, (classes,) or (images, classes).
+        shape: (images, classes).
     Raises:
-        DataError: it is below 0, above 1, or NaN.
+        DataError: one is below 0, above 1, or NaN, or there are too few or too many.
     """
-    if not 0.0 <= threshold <= 1.0:
-        raise DataError(f"threshold is {threshold}; expected a probability from 0 to 1")
+    given = np.asarray(threshold, dtype=np.float64)
+    if given.shape not in ((), shape[1:], shape):
+        raise DataError(f"thresholds have shape {given.shape}; expected one number, {shape[1:]} or {shape}")
+    wrong = given[~((given >= 0.0) & (given <= 1.0))]
+    if wrong.size:
+        raise DataError(f"threshold is {wrong.flat[0]}; expected a probability from 0 to 1")
+    return np.broadcast_to(given, shape)
 
 
 def check_top_k(top_k: int) -> None:

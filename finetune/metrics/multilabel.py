@@ -21,7 +21,7 @@ _DECIDED = ("precision", "recall", "f1", "iou")
 
 
 def multilabel_metrics(
-    logits: NDArray[Any], targets: NDArray[np.int8], names: Sequence[str], threshold: float = 0.5
+    logits: NDArray[Any], targets: NDArray[np.int8], names: Sequence[str], threshold: float | NDArray[Any] = 0.5
 ) -> dict[str, Any]:
     """All metrics of a multi-label split.
 
@@ -30,25 +30,25 @@ def multilabel_metrics(
         targets: (images, classes): 1 present, 0 absent, -1 nobody knows. An image of which nothing is known is left
             out.
         names: One name per class.
-        threshold: Probability from which (inclusive) a label is predicted.
+        threshold: Probability from which (inclusive) a label is predicted; or one for each class, or (images, classes).
     Returns:
         Key to float or None (see the README beside this file), ``images``, ``images_not_finite`` and ``per_class``.
         With no known cell, or a logit that is NaN or infinite, everything but the counts is None.
     Raises:
         DataError: shapes or values do not fit together.
     """
-    check_threshold(threshold)
     logits, targets = checked_inputs(MULTILABEL, logits, targets, len(names))
+    thresholds = check_threshold(threshold, logits.shape)
     any_known = (targets >= 0).any(axis=1)
     if not any_known.all():
-        logits, targets = logits[any_known], targets[any_known]
+        logits, targets, thresholds = logits[any_known], targets[any_known], thresholds[any_known]
     known, present = targets >= 0, targets == 1
     columns: dict[str, Any] = {"known": known.sum(axis=0).tolist(), "support": present.sum(axis=0).tolist()}
     values: dict[str, float | None] = dict.fromkeys(metric_names(MULTILABEL))
     counts = {"images": len(targets), "images_not_finite": images_not_finite(logits)}
     if counts["images"] and not counts["images_not_finite"]:
         # An unknown cell is made neither present nor predicted: precision, recall, F1 and IoU do not see such cells.
-        predicted = (sigmoid(logits) >= threshold) & known
+        predicted = (sigmoid(logits) >= thresholds) & known
         columns |= _class_decisions(present, predicted) | _class_rankings(logits, present, known)
         values |= _cell_scores(logits, present, known, predicted)
         values |= _class_means(columns) | _micro(present, predicted) | _samples(present, predicted)

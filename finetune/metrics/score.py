@@ -16,7 +16,7 @@ def score_metrics(
     logits: NDArray[Any],
     targets: NDArray[Any],
     labels: LabelSpace,
-    threshold: float = 0.5,
+    threshold: float | NDArray[Any] = 0.5,
     top_k: int = DEFAULT_TOP_K,
 ) -> dict[str, Any]:
     """All metrics of a split, as plain numbers that JSON can hold.
@@ -26,7 +26,8 @@ def score_metrics(
         logits: (images, classes), what the model gives before softmax or sigmoid.
         targets: multiclass (images,) class ids; multilabel (images, classes) of 1 and 0; -1 where nobody knows.
         labels: The classes, in the order of the logits.
-        threshold: Probability from which a label is predicted (multilabel).
+        threshold: Probability from which a label is predicted (multilabel); or one for each class, or one for each
+            image and class.
         top_k: k of top-k accuracy (multiclass); at most the number of classes is used.
     Returns:
         The counts ``images`` and ``images_not_finite``; each of `metric_names`, a float, or None where it has no

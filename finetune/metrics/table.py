@@ -10,16 +10,22 @@ WIDTH = 80
 HEADLINES = ("images", "loss", "accuracy", "balanced_accuracy", "hamming_accuracy", "mAP", "f1_macro", "f1_micro")
 _PER_CLASS = ("support", "predicted", "precision", "recall", "f1", "average_precision")
 _NO_VALUE = "-"
+INTERVAL = "95 % interval"
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    """The headline metrics, a row each, and a column for each split.
+    """The headline metrics, a row each, and a column for each split, with one for its intervals where it has any.
 
     Args:
-        metrics: Split to what `score_metrics` returned, as in ``metrics.json``. More splits than fit side by side are
-            continued below.
+        metrics: Split to what `score_metrics` returned, as in ``metrics.json``, with ``intervals`` or without. More
+            splits than fit side by side are continued below.
     Returns:
-        Lines without a newline at the end; ``-`` stands for a metric without a value.
+        Lines without a newline at the end; ``-`` stands for a metric or an interval without a value.
+
+    >>> print(metrics_table({"test": {"images": 26, "accuracy": 24 / 26, "intervals": {"accuracy": [0.7587, 0.9786]}}}))
+                test   95 % interval
+    images        26
+    accuracy  0.9231  0.759 to 0.979
 
     >>> scored = {"images": 26, "loss": 0.25, "accuracy": 24 / 26, "mAP": None, "f1_macro": 0.5, "f1_micro": 24 / 26}
     >>> print(metrics_table({"validation": scored, "test": scored}))
@@ -34,13 +40,13 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     keys = [key for key in HEADLINES if any(key in split for split in metrics.values())]
     if any(split.get("images_not_finite") for split in metrics.values()):
         keys.insert(1, "images_not_finite")  # the reason why all below it has no value
-    columns = [[_short(split, 24), *(_number(found.get(key)) for key in keys)] for split, found in metrics.items()]
     first = ["", *keys]
     pieces: list[list[list[str]]] = [[]]
-    for column in columns:
-        if pieces[-1] and _table_width([first, *pieces[-1], column]) > WIDTH:
+    for split, found in metrics.items():
+        columns = [[_short(split, 24), *(_number(found.get(key)) for key in keys)], *_intervals(found, keys)]
+        if pieces[-1] and _table_width([first, *pieces[-1], *columns]) > WIDTH:
             pieces.append([])
-        pieces[-1].append(column)
+        pieces[-1] += columns
     return "\n\n".join(aligned([first, *piece]) for piece in pieces)
 
 
@@ -69,6 +75,19 @@ def class_table(per_class: Mapping[str, Mapping[str, Any]], rows: int = 20) -> s
     table = aligned([["", *(_short(name, room) for name in order[:rows])], *columns])
     left = len(order) - rows
     return table if left <= 0 else f"{table}\nand {left} more {'class' if left == 1 else 'classes'}"
+
+
+def _intervals(found: Mapping[str, Any], keys: Sequence[str]) -> list[list[str]]:
+    """The column of a split's intervals, where it has any."""
+    intervals = found.get("intervals")
+    return [] if not intervals else [[INTERVAL, *(_interval(intervals, key) for key in keys)]]
+
+
+def _interval(intervals: Mapping[str, Any], key: str) -> str:
+    if key not in intervals:
+        return ""
+    ends = intervals[key]
+    return _NO_VALUE if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 
 def _need(row: Mapping[str, Any]) -> tuple[bool, float, int]:

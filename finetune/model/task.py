@@ -74,7 +74,7 @@ class Task:
         """(N, C) float64 probabilities of (N, C) logits."""
         raise NotImplementedError
 
-    def decisions(self, probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    def decisions(self, probabilities: np.ndarray, threshold: float | np.ndarray = 0.5) -> np.ndarray:
         """(N,) int64 class ids, or (N, C) int8 with 1 from the threshold up."""
         raise NotImplementedError
 
@@ -113,7 +113,7 @@ class Multiclass(Task):
         powers = np.exp(shifted - shifted.max(axis=-1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
-    def decisions(self, probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    def decisions(self, probabilities: np.ndarray, threshold: float | np.ndarray = 0.5) -> np.ndarray:
         return np.asarray(np.asarray(probabilities).argmax(axis=-1), dtype=np.int64)
 
     def known(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -158,7 +158,7 @@ class Multilabel(Task):
         small = np.exp(-np.abs(values))
         return np.where(values >= 0, 1.0, small) / (1.0 + small)
 
-    def decisions(self, probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    def decisions(self, probabilities: np.ndarray, threshold: float | np.ndarray = 0.5) -> np.ndarray:
         return (np.asarray(probabilities) >= threshold).astype(np.int8)
 
     def known(self, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -193,26 +193,28 @@ def precision_recall_curves(
     return figure
 
 
-def reliability_diagram(claimed: np.ndarray, happened: np.ndarray, bins: int = 10) -> Drawing:
-    """How often what was claimed with a probability was so; on the diagonal, the probabilities can be believed.
+def reliability_diagram(
+    before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]] | None = None
+) -> Drawing:
+    """How often what was said with a probability was so; on the diagonal, the probabilities can be believed.
 
     Args:
-        claimed: (decisions,) probabilities.
-        happened: (decisions,) of 1 and 0.
-        bins: Of equal width; under each, how many decisions fall into it.
+        before: Bins as in ``reliability.json``; below, how many decisions fall into each.
+        after: The same after calibration.
     """
     figure = _figure(5, 4.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    place = np.minimum((claimed * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    filled = np.flatnonzero(counts)
-    mean, share = (
-        np.bincount(place, weights=of, minlength=bins)[filled] / counts[filled] for of in (claimed, happened)
-    )
     upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
-    upper.plot(mean, share, color=BLUE, marker="o")
+    for bins, label, colour in ((before, "as trained", BLUE), (after or (), "calibrated", GREEN)):
+        if bins:
+            said, came = ([row[key] for row in bins] for key in ("probability", "share"))
+            upper.plot(said, came, color=colour, marker="o", label=label)
     upper.set(ylabel="share that was so", xlim=(0, 1), ylim=(0, 1.02))
-    lower.bar((np.arange(bins) + 0.5) / bins, counts, width=0.9 / bins, color=GREY)
+    if after:
+        upper.legend(frameon=False)
+    middles = [(row["low"] + row["high"]) / 2 for row in before]
+    widths = [0.9 * (row["high"] - row["low"]) for row in before]
+    lower.bar(middles, [row["count"] for row in before], width=widths, color=GREY)
     lower.set(xlabel="probability", ylabel="decisions")
     for axes in (upper, lower):
         axes.spines[["top", "right"]].set_visible(False)

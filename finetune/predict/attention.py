@@ -44,7 +44,7 @@ def attention_rollout(model: PreTrainedModel, pixel_values: torch.Tensor) -> dic
         reached = mixed @ reached
     patches = reached[:, : len(tokens), len(tokens) :]
     side = math.isqrt(patches.shape[-1])
-    shares = (patches / patches.sum(dim=-1, keepdim=True)).unflatten(-1, (side, side)).cpu().numpy()
+    shares = (patches / patches.sum(dim=-1, keepdim=True)).cpu().numpy().reshape(-1, len(tokens), side, side)
     return {token: shares[:, place] for place, token in enumerate(tokens)}
 
 

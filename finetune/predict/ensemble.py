@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from finetune.errors import CheckpointError
+from finetune.model.decision import Decision
 from finetune.predict.predictor import Predictor
 from finetune.predict.scoring import Precision
 from finetune.predict.sources import ManyImages, Sources
@@ -21,7 +22,8 @@ class Ensemble(Predictor):
     """Averages the probabilities of several models, and predicts as one of them would.
 
     Args:
-        members: Models of the same classes and task. Threshold, device, and what else a predictor has, are the first's.
+        members: Models of the same classes and task. Each one's temperatures are its own, tuned thresholds are the mean
+            of all, and device, and what else a predictor has, are the first's.
     Raises:
         CheckpointError: classes or tasks differ.
     """
@@ -37,6 +39,7 @@ class Ensemble(Predictor):
         self.members = list(members)
         self.model, self.pixels, self.device = first.model, first.pixels, first.device
         self.labels, self.task, self.threshold, self.flip = first.labels, first.task, first.threshold, first.flip
+        self.decision = _mean_decision(members)
 
     def logits(
         self,
@@ -56,8 +59,18 @@ class Ensemble(Predictor):
         for member in self.members:
             hear = on_batch if member is self.members[-1] else None
             logits = member.logits(sources, precision=precision, batch_size=batch_size, flip=flip, on_batch=hear)
-            total += self.task.probabilities(logits)
+            total += self.task.probabilities(member.decision.calibrated(logits))
         return logits_of(self.task.name, total / len(self.members))
+
+
+def _mean_decision(members: Sequence[Predictor]) -> Decision:
+    """Thresholds for the mean of probabilities: the mean of the members'."""
+    below = [member.decision.abstain_below for member in members]
+    thresholds = None
+    if any(member.decision.thresholds for member in members):
+        rows = [np.broadcast_to(member.thresholds, len(member.labels)) for member in members]
+        thresholds = tuple(map(float, np.mean(rows, axis=0)))
+    return Decision(None, thresholds, float(np.mean([b or 0.0 for b in below])) if any(below) else None)
 
 
 def open_ensemble(folder: str | Path, device: torch.device | str | None = None) -> Ensemble:

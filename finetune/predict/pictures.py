@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,21 @@ MISTAKES, HITS = 24, 12
 _DARKEST = 0.25  # of a patch's brightness where the model did not look
 
 
-def worth_seeing(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[int]]:
-    """Places of the rows to show: the mistakes that the model was surest of, and the hits that it was least sure of.
+def worth_seeing(rows: Sequence[Mapping[str, Any]], suspected: Sequence[str] = ()) -> dict[str, list[int]]:
+    """Places of the rows to show: labels that are perhaps wrong, the mistakes that the model was surest of, and the hits
+    that it was least sure of.
 
     Args:
         rows: Of one split, as in predictions.jsonl.
+        suspected: Paths of images whose labels are perhaps wrong, the most suspicious first.
     """
-    mistakes, hits = [], []
+    place_of = {row["path"]: place for place, row in enumerate(rows)}
+    mistakes: list[tuple[float, int]] = []
+    hits: list[tuple[float, int]] = []
     for place, row in enumerate(rows):
         (hits if is_right(row) else mistakes).append((how_sure(row), place))
     return {
+        "label_errors": [place_of[path] for path in suspected[:MISTAKES]],
         "mistakes": [place for _, place in sorted(mistakes, key=lambda pair: (-pair[0], pair[1]))[:MISTAKES]],
         "hits": [place for _, place in sorted(hits)[:HITS]],
     }

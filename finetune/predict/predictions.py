@@ -21,7 +21,8 @@ class Prediction:
 
     Args:
         path: Where the image came from, or None for one that was given as pixels or bytes.
-        predicted: The label (multiclass), or every label from the threshold up (multilabel; may be none).
+        predicted: The label (multiclass; none where the model was tuned to abstain and does), or every label from the
+            threshold up (multilabel; may be none).
         probabilities: Of every class, the most probable first. They add up to 1 for multiclass only.
 
     >>> Prediction("1.jpg", ["can"], {"can": 0.9, "carton": 0.1}).top(1)
@@ -38,13 +39,24 @@ class Prediction:
 
 
 def predictions_of(
-    logits: np.ndarray, paths: Iterable[str | None], labels: LabelSpace, task: Task, threshold: float
+    logits: np.ndarray,
+    paths: Iterable[str | None],
+    labels: LabelSpace,
+    task: Task,
+    threshold: float | np.ndarray,
+    abstain_below: float | np.ndarray = 0.0,
 ) -> Iterator[Prediction]:
-    """One `Prediction` per row of (images, classes) logits. A row that is not finite predicts nothing."""
+    """One `Prediction` per row of (images, classes) calibrated logits. A row that is not finite predicts nothing.
+
+    Args:
+        threshold: Probability from which a label is predicted (multilabel); also (classes,) or (images, classes).
+        abstain_below: Highest probability below which nothing is (multiclass); also (images,).
+    """
     probabilities = task.probabilities(logits)
     decisions = task.decisions(probabilities, threshold)
-    for path, row, decision in zip(paths, probabilities, decisions, strict=True):
-        ids = np.flatnonzero(decision == 1) if decisions.ndim == 2 else [decision]
+    below = np.broadcast_to(abstain_below, len(probabilities))
+    for path, row, decision, least in zip(paths, probabilities, decisions, below, strict=True):
+        ids = np.flatnonzero(decision == 1) if decisions.ndim == 2 else [decision] if row.max() >= least else []
         predicted = [labels.name(int(class_id)) for class_id in ids] if np.isfinite(row).all() else []
         ranked = np.argsort(-row, kind="stable")
         yield Prediction(path, predicted, {labels.name(int(i)): float(row[i]) for i in ranked})
@@ -57,19 +69,21 @@ def prediction_rows(
     logits: np.ndarray,
     labels: LabelSpace,
     task: Task,
-    threshold: float,
+    threshold: float | np.ndarray,
+    abstain_below: float | np.ndarray = 0.0,
 ) -> Iterator[dict[str, Any]]:
     """The lines of ``predictions.jsonl`` for one split, as they are needed.
 
     Args:
         paths: One per image.
         targets: multiclass: (images,) class ids; multilabel: (images, classes), 1 present, 0 absent, -1 unknown.
-        logits: (images, classes).
-        threshold: Probability from which a label is predicted (multilabel).
+        logits: (images, classes), calibrated.
+        threshold, abstain_below: As of `predictions_of`.
     Returns:
         ``{"split", "path", "true", "predicted", "probabilities"}``, and ``"unknown"`` where a label is.
     """
-    for prediction, target in zip(predictions_of(logits, paths, labels, task, threshold), targets, strict=True):
+    said = predictions_of(logits, paths, labels, task, threshold, abstain_below)
+    for prediction, target in zip(said, targets, strict=True):
         line: dict[str, Any] = {
             "split": split,
             "path": prediction.path,

@@ -11,6 +11,7 @@ import torch
 
 from finetune.labels import LabelSpace
 from finetune.model import saved_task
+from finetune.model.decision import Decision, read_decision
 from finetune.model.saved import LoadedModel, open_saved
 from finetune.predict.predictions import Prediction, predictions_of
 from finetune.predict.scoring import Precision, score
@@ -25,7 +26,7 @@ class Predictor:
 
     Args:
         model: A run's ``model`` folder, or a model that is loaded.
-        threshold: Probability from which a label is predicted (multilabel).
+        threshold: Probability from which a label is predicted (multilabel), where the model has no tuned thresholds.
         flip: Take the mean of the logits of an image and of its mirror image.
         device: Where to compute; by default the GPU where there is one, else the CPU.
     Raises:
@@ -33,6 +34,7 @@ class Predictor:
     Attributes:
         labels: The model's classes.
         task: softmax or sigmoid, as the model's config says.
+        decision: Thresholds and temperatures that were tuned and saved with the model.
     """
 
     def __init__(
@@ -50,6 +52,13 @@ class Predictor:
         self.threshold, self.flip = threshold, flip
         self.task = saved_task(loaded.model.config)
         self.labels = labels_of(loaded.model.config)
+        self.decision = read_decision(Path(model), self.labels) if isinstance(model, str | Path) else Decision()
+
+    @property
+    def thresholds(self) -> float | np.ndarray:
+        """The probability from which a label is predicted; (classes,) where each class has its own."""
+        tuned = self.decision.thresholds
+        return self.threshold if tuned is None else np.asarray(tuned)
 
     def predict(
         self,
@@ -75,7 +84,8 @@ class Predictor:
         sources = Sources(images)
         logits = self.logits(sources, precision=precision, batch_size=batch_size, flip=flip, on_batch=on_batch)
         paths = [sources.path(index) for index in range(len(sources))]
-        return list(predictions_of(logits, paths, self.labels, self.task, self.threshold))
+        calibrated, below = self.decision.calibrated(logits), self.decision.abstain_below or 0.0
+        return list(predictions_of(calibrated, paths, self.labels, self.task, self.thresholds, below))
 
     def logits(
         self,
@@ -86,7 +96,8 @@ class Predictor:
         flip: bool | None = None,
         on_batch: Callable[[int], None] | None = None,
     ) -> np.ndarray:
-        """(images, classes) float32, what comes before softmax or sigmoid; arguments as of `predict`."""
+        """(images, classes) float32, what the model gives, before temperature, softmax or sigmoid; arguments as of
+        `predict`."""
         sources = images if isinstance(images, Sources) else Sources(images)
         most = batch_size or (16 if self.device.type == "cpu" else 64)
         return score(

@@ -108,6 +108,40 @@ for every image:
 | `features` | `features` | float32, (images, width) |
 | `features_distillation` | `features_distillation` | of the distillation token; only of a distilled DeiT |
 
+`deit-finetune evaluate RUN --data DATA` writes `RUN/evaluations/NAME/`, with files as of a run:
+
+| file | |
+|---|---|
+| `data.json` | which model, which data, classes, preprocessing, precision |
+| `metrics.json` | by split (`all` where the data bring none), all metrics with `intervals` |
+| `predictions.jsonl` | a line an image: `split`, `path`, `true`, `predicted`, `probabilities`, `unknown` |
+| `reliability.json` | by split, `before` and `after` any temperature, a reliability diagram |
+| `label_errors.json` | labels that are perhaps wrong |
+| `azure.json` | with `--config`: by split, metrics under [Azure's names](../finetune/metrics/README.md#azures-names) |
+
+Probabilities in `predictions.jsonl` are those after any temperature. `before` and `after` hold `ece` and `bins`, rows
+of `low`, `high`, `count`, `probability` (the mean) and `share` (that came true); of several labels also `per_class`.
+`label_errors.json` has `images`, rows of `split`, `path`, `given` and `suspected` (lists of names) and `score`, the
+probability that the label is wrong if one image in twenty has a wrong one, the highest first; and `classes`, rows of
+`split`, `given`, `suspected`, and how many `images` `of` the class look like the other.
+
+DeiT's checkpoints for the 1,000 classes of ImageNet are measured on its validation images, in 1,000 folders named by
+WordNet ids (`n01440764/…`), whose sorted order is the order of the outputs; some of the folders, with
+`--class-names LOC_synset_mapping.txt`. Their authors report top-1 / top-5 of 81.8 / 95.6 for B, 79.9 / 95.0 for S,
+72.2 / 91.1 for Ti and 83.4 / 96.5 for the distilled B. These were not measured again here, where neither weights nor
+images could be had; whoever has them can: `deit-finetune evaluate facebook/deit-base-patch16-224 --data imagenet/val`.
+
+Where thresholds or temperatures were tuned, `RUN/model/decision.json` has them: `temperature` (a number, or one by
+class), `thresholds` (by class), `abstain_below` and `tuned_on`. `predict`, `evaluate` and `crossval` heed it,
+`transformers.pipeline` does not know it, and without it the model decides untuned. `RUN/tuning.json` says what they
+gained on the validation split: `thresholds` (`f1_macro`), `abstaining` and `calibration` (`ece`), each `untuned`,
+`fitted`, and `cross_fitted`, which is the one to believe.
+
+`deit-finetune compare RUN RUN --out FILE` writes `runs`, `images`, `metrics` (by run, on the common images),
+`differences` (each run less the first: by metric `difference` and `interval`; `only_first` and `only_this`, images that
+one alone has right; McNemar's `p`, and `p_holm` for several runs) and `differing`, the images that are not decided
+alike.
+
 `deit-finetune crossval recipe.yaml` writes `runs/NAME-crossval/metrics.json`
 ([what a metric means](../finetune/metrics/README.md)):
 
@@ -117,6 +151,8 @@ for every image:
 | `mean` | by metric, the mean of the folds; null where one of them has no value |
 | `interval` | by metric, [low, high]: the 95 % interval of the mean |
 | `out_of_fold` | the metrics of all images at once, each predicted by the model that did not train on it |
+
+and beside it `reliability.json` and `label_errors.json` of all images, as above.
 """
 
 AUGMENT_PRESETS = """\

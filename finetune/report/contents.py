@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune.plots import Drawing, confusion_matrix, curves
-from finetune.plots.scored import precision_recall_of, reliability_of
+from finetune.evaluation.words import trust
+from finetune.plots import Drawing, confusion_matrix, curves, reliability_diagram
+from finetune.plots.scored import precision_recall_of
 from finetune.predict.predictions import how_sure, is_right
 from finetune.report.figures import svg
 from finetune.run_folder import RunFolder
@@ -36,7 +37,7 @@ def contents(folder: RunFolder) -> dict[str, Any]:
     split = "test" if "test" in metrics else next(iter(metrics), None)
     rows = [row for row in folder.read_predictions() if row["split"] == split]
     found = metrics.get(split, {}) if split else {}
-    names = list(found.get("per_class", {}))
+    reliability = folder.read_reliability().get(str(split), {}) if folder.reliability.is_file() else {}
     return {
         "title": recipe.run.name or folder.path.name,
         "task": recipe.task,
@@ -47,7 +48,9 @@ def contents(folder: RunFolder) -> dict[str, Any]:
         "weakest": weakest(found, rows),
         "classes": class_rows(found, rows),
         "confusions": confusions(rows)[:12],
-        "figures": figures(folder, record, found, rows, names),
+        "figures": figures(folder, record, found, rows, reliability),
+        "calibration": [(when, (reliability.get(when) or {}).get("ece")) for when in ("before", "after")],
+        "trust": trust(folder),
         "galleries": galleries(folder, split, rows),
         "data": record.get("data", {}),
         "findings": record.get("data", {}).get("findings", {}),
@@ -100,10 +103,15 @@ def _taken_for(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
 
 
 def figures(
-    folder: RunFolder, record: Mapping[str, Any], found: Mapping[str, Any], rows: Sequence[Row], names: Sequence[str]
+    folder: RunFolder,
+    record: Mapping[str, Any],
+    found: Mapping[str, Any],
+    rows: Sequence[Row],
+    reliability: Mapping[str, Any],
 ) -> dict[str, str]:
     """SVG by name; a figure that this run has nothing for is left out."""
     drawn: dict[str, Drawing] = {}
+    names = list(found.get("per_class", {}))
     history = folder.read_history()
     if history:
         best = record.get("derived", {}).get("best_metric", "accuracy")
@@ -113,7 +121,10 @@ def figures(
         drawn["confusion"] = confusion_matrix(found["confusion_matrix"], names)
     if rows and names:
         drawn["precision_recall"] = precision_recall_of(found, rows)
-        drawn["reliability"] = reliability_of(found, rows)
+    if reliability.get("before"):
+        drawn["reliability"] = reliability_diagram(
+            reliability["before"]["bins"], (reliability["after"] or {}).get("bins")
+        )
     return {name: svg(drawing, name) for name, drawing in drawn.items()}
 
 

@@ -6,9 +6,14 @@
       history.jsonl      a line per evaluation
       checkpoints/       what --resume goes on from
       tensorboard/       curves
-      model/             what transformers loads as it is             (when training is over)
-      metrics.json       {"validation": {"accuracy": …}, "test": …}   (when training is over)
-      predictions.jsonl  a line per validation and test image         (when training is over)
+    and when training is over:
+      model/             what transformers loads as it is; decision.json in it where something was tuned
+      metrics.json       {"validation": {"accuracy": …, "intervals": {"accuracy": [low, high]}}, "test": …}
+      predictions.jsonl  a line per validation and test image
+      reliability.json   {"validation": {"before": {"ece", "bins"}, "after": … or null}, "test": …}
+      label_errors.json  {"images": [{"split", "path", "given", "suspected", "score"}], "classes": […]}
+      tuning.json        what thresholds and temperatures gained, where something was tuned
+      evaluations/NAME/  the last five again, of a later evaluation, and data.json, which says of what
 
 A cross-validation's folder holds such a folder for each fold, and beside a record and a recipe of its own:
 
@@ -23,5 +28,17 @@ A file appears whole or not at all: it is written under another name, then renam
 
 from finetune.run_folder.ensemble import is_ensemble, read_members, refuse_unfinished, write_members
 from finetune.run_folder.folder import RunFolder, Status
+from finetune.run_folder.places import is_run, make_folder
+from finetune.run_folder.results import ResultFolder
 
-__all__ = ["RunFolder", "Status", "is_ensemble", "read_members", "refuse_unfinished", "write_members"]
+__all__ = [
+    "ResultFolder",
+    "RunFolder",
+    "Status",
+    "is_ensemble",
+    "is_run",
+    "make_folder",
+    "read_members",
+    "refuse_unfinished",
+    "write_members",
+]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
 from finetune.errors import RunFolderError
-from finetune.recipe import Recipe, dump_recipe, load_recipe
+from finetune.recipe import Recipe, dump_recipe, load_recipe, with_overrides
 from finetune.run_folder.claim import claim, release
 from finetune.run_folder.json_files import (
     append_json_line,
@@ -20,26 +20,14 @@ from finetune.run_folder.json_files import (
     write_text,
 )
 from finetune.run_folder.places import delete_run, make_folder, must_be_run, runs_named
+from finetune.run_folder.results import ResultFolder
 
 Status = Literal["running", "interrupted", "finished"]
 
 
 @dataclass(frozen=True)
-class RunFolder:
-    """A run folder on disk; its properties are the paths of its parts.
-
-    Args:
-        path: The folder. It is made absolute, so that a later change of the working directory does not matter.
-    """
-
-    path: Path
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", Path(self.path).expanduser().absolute())
-
-    def __str__(self) -> str:
-        """The path, relative to the working directory where it lies below it."""
-        return str(self.path.relative_to(Path.cwd()) if self.path.is_relative_to(Path.cwd()) else self.path)
+class RunFolder(ResultFolder):
+    """A run folder on disk; its properties are the paths of its parts, metrics and predictions among them."""
 
     # ------------------------------------------------------------ finding
 
@@ -115,19 +103,9 @@ class RunFolder:
         return self.path / "recipe.yaml"
 
     @property
-    def metrics(self) -> Path:
-        """Metrics of the finished model, by split."""
-        return self.path / "metrics.json"
-
-    @property
     def history(self) -> Path:
         """A line per evaluation."""
         return self.path / "history.jsonl"
-
-    @property
-    def predictions(self) -> Path:
-        """A line per validation and test image."""
-        return self.path / "predictions.jsonl"
 
     @property
     def record(self) -> Path:
@@ -150,6 +128,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def evaluations(self) -> Path:
+        """A folder for each later evaluation, see `finetune.run_folder.results`."""
+        return self.path / "evaluations"
+
+    @property
     def tensorboard(self) -> Path:
         """Curves for TensorBoard."""
         return self.path / "tensorboard"
@@ -165,7 +148,15 @@ class RunFolder:
         self._must_have(self.recipe)
         return load_recipe(self.recipe)
 
-    # ------------------------------------------------------------ record, metrics
+    def read_recipe_from_anywhere(self) -> Recipe:
+        """The recipe with its data's absolute path: the working directory may be another than it was."""
+        recipe = self.read_recipe()
+        root, used = getattr(recipe.data, "root", None), self.read_record().get("data", {}).get("root")
+        if root is None or used is None or root.startswith("bundled:"):
+            return recipe
+        return with_overrides(recipe, {"data.root": used})
+
+    # ------------------------------------------------------------ record
 
     @property
     def status(self) -> Status:
@@ -186,16 +177,6 @@ class RunFolder:
         record: dict[str, Any] = read_json(self.record)
         return record
 
-    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Save the metrics, by split."""
-        write_json(self.metrics, metrics)
-
-    def read_metrics(self) -> dict[str, dict[str, Any]]:
-        """The metrics, by split."""
-        self._must_have(self.metrics)
-        metrics: dict[str, dict[str, Any]] = read_json(self.metrics)
-        return metrics
-
     # ------------------------------------------------------------ history
 
     def append_history(self, line: Mapping[str, Any]) -> None:
@@ -214,22 +195,6 @@ class RunFolder:
         """Forget evaluations after ``step``, which a resumed run makes again."""
         write_json_lines(self.history, [line for line in self.read_history() if line["step"] <= step])
 
-    # ------------------------------------------------------------ predictions
-
-    def write_predictions(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Save predictions as they come, without holding them all.
-
-        Args:
-            rows: ``{"split", "path", "true", "predicted", "probabilities"}`` and, where a label is
-                unknown, ``"unknown"``; see `finetune.predict.prediction_rows`.
-        """
-        write_json_lines(self.predictions, rows)
-
-    def read_predictions(self) -> Iterator[dict[str, Any]]:
-        """Predictions, one at a time."""
-        self._must_have(self.predictions)
-        return read_json_lines(self.predictions)
-
     # ------------------------------------------------------------ pictures
 
     def write_pictures(self, index: Mapping[str, Any]) -> None:
@@ -246,7 +211,3 @@ class RunFolder:
         file = self.pictures / "index.json"
         index: dict[str, Any] = read_json(file) if file.is_file() else {}
         return index
-
-    def _must_have(self, file: Path) -> None:
-        if not file.is_file():
-            raise RunFolderError(f"{self}: this run has no {file.name}")

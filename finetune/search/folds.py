@@ -11,10 +11,12 @@ from rich.console import Console
 
 from finetune.data import load_splits
 from finetune.errors import DataError, RecipeError, RunFolderError
+from finetune.evaluation import Judge, label_errors
+from finetune.model.decision import Decision, read_decision
 from finetune.recipe import Recipe, with_overrides
 from finetune.run_folder import RunFolder, write_members
 from finetune.search.leftovers import drop_checkpoints
-from finetune.search.out_of_fold import SPLIT, out_of_fold_lines, score_lines
+from finetune.search.out_of_fold import SPLIT, out_of_fold_lines, scored_lines, thresholds_of
 from finetune.search.space import without_origin
 from finetune.search.spread import mean_and_interval
 from finetune.training import Interrupted, train
@@ -156,9 +158,15 @@ def _gather(folder: RunFolder, runs: list[RunFolder], recipe: Recipe) -> None:
     """Write what the folds say together."""
     by_fold = [run.read_metrics()["test"] for run in runs]
     mean, interval = mean_and_interval(by_fold)
-    lines = out_of_fold_lines(runs)
+    lines, names = out_of_fold_lines(runs), tuple(by_fold[0]["per_class"])
     folder.write_predictions(lines)
-    together = score_lines(lines, tuple(by_fold[0]["per_class"]), recipe)
-    folder.write_metrics({"folds": by_fold, "mean": mean, "interval": interval, "out_of_fold": together})
+    scored = scored_lines(lines, names, recipe.task)
+    decisions = [read_decision(run.model, scored.labels) for run in runs]
+    threshold = thresholds_of(lines, decisions, names, recipe.evaluate.threshold)
+    judge = Judge(Decision(), threshold, recipe.evaluate.top_k)
+    together = judge.metrics(scored)
+    folder.write_metrics({"folds": by_fold, "mean": mean, "interval": interval, SPLIT: together})
+    folder.write_reliability({SPLIT: judge.reliability(scored)})
+    folder.write_label_errors(label_errors([scored]))
     write_members(folder.path, [run.path.name for run in runs])
     folder.update_record({"status": "finished"})

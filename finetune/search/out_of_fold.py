@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import datasets
 import numpy as np
 
 from finetune.data import Splits
 from finetune.data.sight.copies import OF_ALL_IMAGES
+from finetune.evaluation import Scored
+from finetune.evaluation.lines import scored_of_lines
 from finetune.labels import LabelSpace
-from finetune.metrics import score_metrics
-from finetune.predict.ensemble import logits_of
-from finetune.recipe import Recipe
+from finetune.model.decision import Decision
 from finetune.run_folder import RunFolder
 
 SPLIT = "out_of_fold"
@@ -56,30 +56,26 @@ def whole_data(parts: Sequence[Splits]) -> Splits:
     )
 
 
-def score_lines(lines: Sequence[dict[str, Any]], names: tuple[str, ...], recipe: Recipe) -> dict[str, Any]:
-    """The metrics of predictions, as of `finetune.metrics.score_metrics`.
+def scored_lines(
+    lines: Sequence[dict[str, Any]], names: tuple[str, ...], task: Literal["multiclass", "multilabel"]
+) -> Scored:
+    """Predictions of all folds as scores, calibrated as each fold's model is.
 
     Args:
         lines: Of ``predictions.jsonl``.
         names: The classes, in the order of the models' outputs.
-        recipe: Says the task, the threshold and top_k.
     """
-    labels, evaluate = LabelSpace(names), recipe.evaluate
-    targets = _ids(lines, labels) if recipe.task == "multiclass" else _presence(lines, labels)
-    rows = [[line["probabilities"][name] for name in names] for line in lines]
-    logits = logits_of(recipe.task, np.array(rows, dtype=np.float64))  # null, for what is no number, becomes NaN
-    return score_metrics(recipe.task, logits, targets, labels, threshold=evaluate.threshold, top_k=evaluate.top_k)
+    return scored_of_lines(lines, LabelSpace(names), task, SPLIT)
 
 
-def _ids(lines: Iterable[dict[str, Any]], labels: LabelSpace) -> np.ndarray:
-    ids = labels.label2id
-    return np.array([ids[line["true"][0]] for line in lines], dtype=np.int64)
+def thresholds_of(
+    lines: Sequence[dict[str, Any]], folds: Sequence[Decision], names: tuple[str, ...], threshold: float
+) -> np.ndarray:
+    """(images, classes): what the model of each image's fold decides by.
 
-
-def _presence(lines: Sequence[dict[str, Any]], labels: LabelSpace) -> np.ndarray:
-    matrix = np.zeros((len(lines), len(labels)), dtype=np.int8)
-    for row, line in enumerate(lines):
-        for key, value in (("true", 1), ("unknown", -1)):
-            for name in line.get(key, ()):
-                matrix[row, labels.label2id[name]] = value
-    return matrix
+    Args:
+        folds: The decisions of the folds' models, the first fold first.
+        threshold: Where a fold's model has none of its own.
+    """
+    rows = [np.broadcast_to(threshold if fold.thresholds is None else fold.thresholds, len(names)) for fold in folds]
+    return np.array([rows[line["fold"] - 1] for line in lines])

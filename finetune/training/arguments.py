@@ -11,7 +11,7 @@ from transformers import TrainingArguments
 from finetune.errors import RecipeError
 from finetune.metrics import default_best_metric, higher_is_better
 from finetune.recipe import Recipe
-from finetune.recipe.checks.evaluate import nothing_to_compare
+from finetune.recipe.checks.evaluate import nothing_to_compare, nothing_to_tune_on
 from finetune.recipe.settings import Settings
 from finetune.training.hardware import Hardware
 
@@ -91,13 +91,17 @@ def best_metric(recipe: Recipe) -> str:
 
 
 def check_evaluations_are_compared(recipe: Recipe, evaluates: bool) -> None:
-    """Refuse keys that compare evaluations where the data turned out to have no validation split.
+    """Refuse keys that need a validation split where the data turned out to have none.
 
     Raises:
         RecipeError: which keys, and what to write.
     """
     evaluate = recipe.evaluate
-    faults = [f"{key}: {text}" for key, text in nothing_to_compare(evaluate.best_metric, evaluate.patience)]
+    found = [
+        *nothing_to_compare(evaluate.best_metric, evaluate.patience),
+        *nothing_to_tune_on(evaluate.thresholds, evaluate.calibration),
+    ]
+    faults = [f"{key}: {text}" for key, text in found]
     if faults and not evaluates:
         raise RecipeError(faults)
 

@@ -11,12 +11,14 @@ import torch
 
 from finetune.data import targets
 from finetune.data.decoded import DecodedImages
+from finetune.evaluation import Judge, Scored, tune, write_outcome
 from finetune.model import (
     LoadedModel,
     open_saved,
     save_model,
 )
-from finetune.predict import prediction_rows, worth_seeing, write_pictures
+from finetune.model.decision import Decision, write_decision
+from finetune.predict import worth_seeing, write_pictures
 from finetune.report import write_report
 from finetune.run_folder import RunFolder
 from finetune.training.arguments import best_metric
@@ -59,22 +61,22 @@ def _final_logits(work: Work, saved: LoadedModel, split: str, device: torch.devi
 
 
 def _write_results(work: Work, held_out: dict[str, Any], logits: dict[str, np.ndarray]) -> None:
-    truth = {name: targets(split) for name, split in held_out.items()}
-    work.folder.write_metrics({name: work.metrics(logits[name], truth[name]) for name in held_out})
-    rows = (
-        row
-        for name, split in held_out.items()
-        for row in prediction_rows(
-            name,
-            split["path"],
-            truth[name],
-            logits[name],
-            work.splits.labels,
-            work.task,
-            work.recipe.evaluate.threshold,
-        )
-    )
-    work.folder.write_predictions(rows)
+    evaluate = work.recipe.evaluate
+    splits = {name: _scored(work, name, split, logits[name]) for name, split in held_out.items()}
+    tuned = None
+    if evaluate.tunes:
+        thresholds, calibrate = evaluate.thresholds == "tuned", evaluate.calibration != "none"
+        tuned = tune(splits["validation"], Decision(), thresholds=thresholds, calibrate=calibrate)
+        on = {"split": tuned.split, "images": len(splits["validation"])}
+        write_decision(work.folder.model, tuned.decision, work.splits.labels, on)
+    decision = tuned.decision if tuned else Decision()
+    judge = Judge(decision, evaluate.threshold, evaluate.top_k, tuned)
+    write_outcome(work.folder, judge, list(splits.values()))
+
+
+def _scored(work: Work, name: str, split: Any, logits: np.ndarray) -> Scored:
+    together = work.splits.together(name)
+    return Scored(name, work.task.name, work.splits.labels, split["path"], logits, targets(split), together)
 
 
 def _write_pictures(work: Work, saved: LoadedModel, splits: Sequence[str]) -> None:
@@ -82,9 +84,11 @@ def _write_pictures(work: Work, saved: LoadedModel, splits: Sequence[str]) -> No
     rows: dict[str, list[dict[str, Any]]] = {split: [] for split in splits}
     for row in work.folder.read_predictions():
         rows[row["split"]].append(row)
+    suspected = work.folder.read_label_errors()["images"]
     index = {}
     for split in splits:
-        kinds, images = worth_seeing(rows[split]), DecodedImages(work.splits.datasets[split], 0)
+        images = DecodedImages(work.splits.datasets[split], 0)
+        kinds = worth_seeing(rows[split], [row["path"] for row in suspected if row["split"] == split])
         places = sorted({place for chosen in kinds.values() for place in chosen})
         files = write_pictures(work.folder.pictures, split, places, images.__getitem__, saved)
         index[split] = {"kinds": kinds, "files": {str(place): names for place, names in files.items()}}

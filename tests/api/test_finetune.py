@@ -39,9 +39,9 @@ def test_a_recipe_file_and_overrides_go_in_and_a_run_that_predicts_comes_out(rec
 def test_a_loaded_recipe_and_a_mapping_will_do(recipe_for, form):
     recipe = recipe_for(**{"optim.epochs": 1})
     given = recipe if form == "recipe" else recipe.model_dump(mode="json")
-    again = [finetune.finetune(given, **{"evaluate.threshold": 0.25}) for _ in range(2)]
+    again = [finetune.finetune(given, **{"evaluate.thresholds": 0.25}) for _ in range(2)]
     assert [run.path.name for run in again] == ["tiny", "tiny-2"]
-    assert again[0].recipe.evaluate.threshold == 0.25
+    assert again[0].recipe.evaluate.thresholds == 0.25
 
 
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])

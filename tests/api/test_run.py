@@ -48,8 +48,8 @@ def test_the_threshold_is_the_recipe_s(multilabel_run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(multilabel_run.path, folder)
     text = (folder / "recipe.yaml").read_text()
-    assert "threshold: 0.5" in text
-    (folder / "recipe.yaml").write_text(text.replace("threshold: 0.5", "threshold: 0.0"))
+    assert "thresholds: 0.5" in text
+    (folder / "recipe.yaml").write_text(text.replace("thresholds: 0.5", "thresholds: 0.0"))
     (prediction,) = finetune.open_run(folder).predict(next(multilabel_run.predictions)["path"])
     assert sorted(prediction.predicted) == ["can", "carton"]
 

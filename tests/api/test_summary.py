@@ -7,7 +7,7 @@ from finetune.training import train
 def test_a_summary_ends_with_the_metrics_and_the_run_folder(recipe_for):
     run = train(recipe_for(**{"optim.max_steps": 1}))
     lines = summary(run).splitlines()
-    assert lines[0].split() == ["validation"]
+    assert lines[0].split() == ["validation", "95", "%", "interval"]
     assert {line.split()[0] for line in lines if line} >= {"accuracy", "mAP", "f1_macro", "circle", "saved:"}
     assert lines[-1] == f"run folder: {run}"
 

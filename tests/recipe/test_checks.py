@@ -295,7 +295,7 @@ def test_a_contradiction_is_refused_by_its_words(smallest, overrides, fault):
         ),
         {"model.image_size_px": 384, "model.preprocessing": {"resize_px": 438, "crop_px": 384}},
         {"model.image_size_px": 64, "model.preprocessing": {"resize": "squash", "resize_px": 64, "crop_px": None}},
-        {"evaluate.threshold": 0.3},
+        {"evaluate.thresholds": 0.3},
         {"loss.kind": "binary_cross_entropy", "loss.label_smoothing": 0.1},
         {"loss.kind": "focal", "loss.focal_gamma": 1.5},
         {

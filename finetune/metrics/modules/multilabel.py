@@ -17,7 +17,7 @@ Args:
     predictions: logits, a list of one number per class for each image.
     references: 1 present, 0 absent, -1 nobody knows, for each class.
     class_names: names of the classes; by default their numbers.
-    threshold: probability from which a label is predicted.
+    threshold: probability from which a label is predicted, or one for each class.
 """
 
 
@@ -37,7 +37,7 @@ class Multilabel(scored.Scored):
         )
 
     def _compute(
-        self, predictions: Any, references: Any, class_names: Sequence[str] | None = None, threshold: float = 0.5
+        self, predictions: Any, references: Any, class_names: Sequence[str] | None = None, threshold: Any = 0.5
     ) -> dict[str, Any]:
         names = class_names or [str(class_id) for class_id in range(np.shape(predictions)[-1])]
         return multilabel_metrics(predictions, references, names, threshold)

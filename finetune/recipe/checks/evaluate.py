@@ -51,11 +51,21 @@ def _something_to_compare(
     every: str, train: str, best_metric: str | None, patience: int | None, split: Any, kind: str, *given: Any
 ) -> Found:
     """Only where no validation split can turn up when the data are read: see ``nothing_to_compare``."""
-    cut = split if isinstance(split, Split) else Split(**split)
-    if cut.validation or every == "never" or train == "probe":  # the last two have checks of their own
+    if every == "never" or train == "probe":  # they have checks of their own
         return
-    if cut.folds is not None or not _may_bring_validation(kind, *given):
+    if _is_without_validation(split, kind, *given):
         yield from nothing_to_compare(best_metric, patience)
+
+
+def _something_to_tune_on(thresholds: float | str, calibration: str, split: Any, kind: str, *given: Any) -> Found:
+    """As ``_something_to_compare``; see ``nothing_to_tune_on``."""
+    if _is_without_validation(split, kind, *given):
+        yield from nothing_to_tune_on(thresholds, calibration)
+
+
+def _is_without_validation(split: Any, kind: str, *given: Any) -> bool:
+    cut = split if isinstance(split, Split) else Split(**split)
+    return not cut.validation and (cut.folds is not None or not _may_bring_validation(kind, *given))
 
 
 def _may_bring_validation(kind: str, file: Any, split_column: str | None, splits: Any) -> bool:
@@ -74,6 +84,15 @@ def nothing_to_compare(best_metric: str | None, patience: int | None) -> Found:
             yield key, f"found {value}, {why}; hold some images out, or write null here"
 
 
+def nothing_to_tune_on(thresholds: float | str, calibration: str) -> Found:
+    """What is wrong with keys that tune on validation images where there are none."""
+    why = "but data.split.validation is 0 and the data bring no validation split, so there are no images to tune on"
+    if thresholds == "tuned":
+        yield "evaluate.thresholds", f"found tuned, {why}; hold some images out, or write 0.5 here"
+    if calibration != "none":
+        yield "evaluate.calibration", f"found {calibration}, {why}; hold some images out, or write none here"
+
+
 CHECKS: Checks = {
     _best_metric: ("evaluate.best_metric", "task", "evaluate.top_k"),
     _evaluation_steps: ("evaluate.every", "evaluate.every_steps"),
@@ -85,6 +104,15 @@ CHECKS: Checks = {
         "model.train",
         "evaluate.best_metric",
         "evaluate.patience",
+        "data.split",
+        "data.kind",
+        "data.file",
+        "data.split_column",
+        "data.splits",
+    ),
+    _something_to_tune_on: (
+        "evaluate.thresholds",
+        "evaluate.calibration",
         "data.split",
         "data.kind",
         "data.file",

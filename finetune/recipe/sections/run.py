@@ -27,14 +27,29 @@ class Evaluate(Section):
     """Evaluations without a better best_metric after which training stops."""
     min_improvement: NonNegative = 0.0
     """How much better counts as better for patience."""
-    threshold: Fraction = 0.5
-    """Probability from which a label is predicted (multilabel)."""
+    thresholds: Fraction | Literal["tuned"] = 0.5
+    """Probability from which a label is predicted (multilabel). tuned: for each class its own, or for multiclass one
+    below which nothing is predicted, tuned on the validation split when training is over and saved with the model;
+    0.5 until then, and where it gains nothing."""
+    calibration: Literal["none", "temperature"] = "none"
+    """temperature: when training is over, fit on the validation split what logits are divided by (multilabel: for each
+    class) so that probabilities can be taken at their word, and save it with the model."""
     top_k: Count = 5
     """k of top-k accuracy (multiclass), at most the number of classes."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the final metrics and predictions.jsonl."""
     flip: bool = False
     """Average the logits of an image and its mirror image in the final metrics and in predict."""
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which a label is predicted where nothing is tuned."""
+        return 0.5 if self.thresholds == "tuned" else float(self.thresholds)
+
+    @property
+    def tunes(self) -> bool:
+        """Whether something is fitted on the validation split when training is over."""
+        return self.thresholds == "tuned" or self.calibration != "none"
 
 
 class Run(Section):

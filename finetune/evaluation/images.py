@@ -1,0 +1,78 @@
+"""The images that a user wants a model evaluated on: whatever an adapter reads, or a run's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from finetune.data import Splits, load_held_out, load_splits
+from finetune.errors import DataError
+from finetune.evaluation.opened import Opened
+from finetune.evaluation.wish import Wish
+from finetune.recipe import Recipe, load_recipe, with_overrides
+
+RECIPES = (".yaml", ".yml")
+
+
+def wanted_splits(opened: Opened, wish: Wish, notes: list[str]) -> tuple[list[tuple[str, Splits]], dict[str, Any]]:
+    """The splits to measure, by name, and what is recorded of them."""
+    task = opened.predictor.task.name
+    if wish.data is not None:
+        recipe, cut = data_recipe(wish.data, task, wish.overrides)
+        data = load_held_out(recipe, wish.split, cut=cut)
+        _note_data(data, notes)
+        return [(name, data) for name in data.datasets], data.source
+    if opened.run is None or opened.folds:
+        what = "its folds measured its own images already" if opened.folds else "it is no run, so it has no data"
+        raise DataError(f"{opened.name}: {what}; say what to evaluate on, as in --data photos")
+    recipe = opened.run.read_recipe_from_anywhere()
+    if wish.overrides:
+        recipe = with_overrides(recipe, wish.overrides)
+    if wish.split == "all":
+        data = load_held_out(recipe, "all")
+        return [("all", data)], data.source
+    data = load_splits(recipe)
+    if data.source["fingerprint"] != opened.run.read_record().get("data", {}).get("fingerprint"):
+        notes.append("the run's images or labels are not what they were when it was trained")
+    there = [name for name in data.datasets if name != "train"]
+    wanted = [wish.split] if wish.split else there
+    if not wanted or wanted[0] not in data.datasets:
+        raise DataError(
+            f"{opened.name}: has no {wish.split or 'held-out'} split, but {', '.join(data.datasets)}; name one of "
+            "them, or other images by --data"
+        )
+    return [(name, data) for name in wanted], data.source
+
+
+def data_recipe(data: str | Path, task: str, overrides: Mapping[str, Any]) -> tuple[Recipe, bool]:
+    """A recipe for the data that a user names, and whether it says how splits are cut.
+
+    Raises:
+        RecipeError: the recipe has faults.
+        DataError: nothing is there, or nothing that can be decided on.
+    """
+    text = str(data)
+    if Path(text).suffix.casefold() in RECIPES:
+        recipe = load_recipe(text, overrides)
+        if recipe.task != task:
+            raise DataError(f"{text}: its task is {recipe.task}, but the model's is {task}; name data of {task}")
+        return recipe, True
+    from finetune.proposal import propose
+
+    if text.startswith("bundled:"):
+        from finetune.data.bundled import bundled_root
+
+        found = propose(bundled_root(text.removeprefix("bundled:")))
+        section = {**found.data, "root": text}
+    else:
+        section = propose(Path(text).expanduser()).data
+    return load_recipe({"task": task, "data": section}, overrides), any(
+        key.startswith("data.split") for key in overrides
+    )
+
+
+def _note_data(data: Splits, notes: list[str]) -> None:
+    notes += [f"data: {note}" for note in data.findings.notes]
+    if data.dropped:
+        notes.append(f"data: {len(data.dropped)} images are left out, first: {data.dropped[0].path}")
