@@ -20,8 +20,8 @@ _DARKEST = 0.25  # of a patch's brightness where the model did not look
 
 
 def worth_seeing(rows: Sequence[Mapping[str, Any]], suspected: Sequence[str] = ()) -> dict[str, list[int]]:
-    """Places of the rows to show: labels that are perhaps wrong, the mistakes that the model was surest of, and the hits
-    that it was least sure of.
+    """Places of the rows to show: labels that are perhaps wrong, the mistakes that the model was surest of, and the
+    hits that it was least sure of.
 
     Args:
         rows: Of one split, as in predictions.jsonl.

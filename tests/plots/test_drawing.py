@@ -66,16 +66,6 @@ def test_drawing_leaves_pyplot_alone():
     assert said == "False\n"
 
 
-def test_a_machine_without_matplotlib_is_told_what_to_install():
-    program = (
-        "import sys; sys.modules['matplotlib'] = None\n"
-        "try: import finetune.plots\n"
-        "except ImportError as error: print(error)"
-    )
-    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
-    assert said == "pictures need matplotlib: pip install 'deit-finetune[notebooks]'\n"
-
-
 @pytest.mark.parametrize(
     ("chosen", "title", "labels"),
     [
