@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from finetune.errors import DataError
 from finetune.evaluation.intervals import (
-    bias_corrected,
     draw,
+    interval_of,
     multiclass_statistics,
     multilabel_statistics,
+    resamples_for,
     wilson,
 )
 from finetune.evaluation.lines import predicted_of_lines, scored_of_lines
@@ -100,10 +101,11 @@ def compare(runs: Sequence[str | Path], split: str | None = None) -> Comparison:
     paths, notes = common_images(sides)
     lines = [[side.lines[path] for path in paths] for side in sides]
     drawn, whole, right = [], [], []
+    resamples = resamples_for(len(paths), len(first.labels))
     for own in lines:
         statistics = _statistics(own, first)
         whole.append({key: float(value[0]) for key, value in statistics(np.ones((1, len(own)))).items()})
-        drawn.append(draw(statistics, len(own)))
+        drawn.append(draw(statistics, len(own), resamples))
         right.append(np.array([is_right(line) for line in own]))
     metrics = {
         name: _with_intervals(values, draws, len(paths))
@@ -143,7 +145,7 @@ def _statistics(lines: Sequence[dict[str, Any]], side: Side) -> Any:
 
 
 def _with_intervals(whole: dict[str, float], drawn: dict[str, NDArray[np.float64]], images: int) -> dict[str, Any]:
-    intervals: dict[str, Any] = {key: bias_corrected(drawn[key], whole[key]) for key in drawn}
+    intervals: dict[str, Any] = {key: interval_of(drawn[key], whole[key]) for key in drawn}
     intervals["accuracy"] = wilson(round(whole["accuracy"] * images), images)
     return {"images": images, **{key: _number(value) for key, value in whole.items()}, "intervals": intervals}
 
@@ -159,7 +161,7 @@ def _difference(
         change = whole[1][key] - whole[0][key]
         metrics[key] = {
             "difference": _number(change),
-            "interval": bias_corrected(drawn[1][key] - drawn[0][key], change),
+            "interval": interval_of(drawn[1][key] - drawn[0][key], change),
         }
     only_first, only_this = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     return Difference(run, metrics, only_first, only_this, mcnemar(only_first, only_this))

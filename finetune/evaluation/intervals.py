@@ -21,10 +21,11 @@ CONFIDENCE = 0.95
 NORMAL = NormalDist()
 QUANTILE = NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
 SEED = 0
-MOST, LEAST = 1000, 200
-"""Resamples of a bootstrap: fewer for many images, whose intervals are narrow anyway."""
-_DRAWS = 50_000_000
-_RANKED_CELLS = 100_000_000
+MOST, LEAST = 1000, 100
+"""Resamples of a bootstrap: fewer for many images, whose values are spread as the normal distribution is."""
+_WORK = 20_000_000
+"""Images, or where they are ranked cells, that all resamples together hold, while there are more than `LEAST`."""
+_RANKED_CELLS = 500_000
 _BLOCK_CELLS = 1 << 21
 
 Floats = NDArray[np.float64]
@@ -82,15 +83,25 @@ def headline_intervals(
     known = targets >= 0 if targets.ndim == 1 else (targets >= 0).any(axis=1)
     kept = logits[known], targets[known], predicted[known]
     statistics = (multiclass_statistics if task_name == MULTICLASS else multilabel_statistics)(*kept)
-    found: dict[str, Ends | None] = bootstrap(statistics, len(kept[0]))
+    found: dict[str, Ends | None] = bootstrap(statistics, len(kept[0]), resamples_for(*kept[0].shape))
     images = metrics["images"]
     for name in _proportions(task_name, names):
         found[name] = wilson(round(metrics[name] * images), images)
     return {name: None if metrics[name] is None else found.get(name) for name in names}
 
 
-def bootstrap(statistics: Statistics, images: int, resamples: int | None = None) -> dict[str, Ends | None]:
-    """Bias-corrected percentile intervals of statistics over images that are drawn with replacement.
+def resamples_for(images: int, classes: int) -> int:
+    """How many resamples the images get: 1,000 up to 20,000 cells (image and class), and fewer beyond.
+
+    >>> resamples_for(300, 10), resamples_for(5000, 10), resamples_for(1_000_000, 4)
+    (1000, 400, 100)
+    """
+    work = images * classes if images * classes <= _RANKED_CELLS else images
+    return int(np.clip(_WORK // max(1, work), LEAST, MOST))
+
+
+def bootstrap(statistics: Statistics, images: int, resamples: int = MOST) -> dict[str, Ends | None]:
+    """Intervals of statistics over images that are drawn with replacement.
 
     Plain percentiles of mAP lie too high on few images, because an image that is drawn twice ties with itself. Which
     percentiles are taken therefore depends on the share of draws below the value of all images.
@@ -101,18 +112,34 @@ def bootstrap(statistics: Statistics, images: int, resamples: int | None = None)
     Args:
         statistics: What is computed from weights, which count how often each image was drawn.
         images: How many there are.
-        resamples: How many draws; by default 1,000, down to 200 for a million images.
+        resamples: How many draws.
     Returns:
         ``[low, high]`` among the draws that have a value; None where they are all the same.
     """
     whole, drawn = statistics(np.ones((1, images))), draw(statistics, images, resamples)
-    return {name: bias_corrected(values, float(whole[name][0])) for name, values in drawn.items()}
+    return {name: interval_of(values, float(whole[name][0])) for name, values in drawn.items()}
 
 
-def draw(statistics: Statistics, images: int, resamples: int | None = None) -> dict[str, Floats]:
+def interval_of(values: Floats, whole: float) -> Ends | None:
+    """The interval of a statistic: bias-corrected percentiles, or of fewer than 1,000 draws, which many images get,
+    1.96 of their standard deviations on either side.
+
+    Args:
+        values: Of the draws; NaN for one without a value.
+        whole: The value of all images.
+    """
+    there = values[np.isfinite(values)]
+    if not len(there) or there.max() - there.min() < 1e-12:
+        return None
+    if len(values) >= MOST:
+        return bias_corrected(there, whole)
+    half = QUANTILE * float(there.std(ddof=1))
+    return [whole - half, whole + half]
+
+
+def draw(statistics: Statistics, images: int, resamples: int = MOST) -> dict[str, Floats]:
     """The values of statistics on each draw; the same draws at every call."""
-    total = resamples or int(np.clip(_DRAWS // images, LEAST, MOST))
-    pieces = [statistics(weights) for weights in _weights(images, total)]
+    pieces = [statistics(weights) for weights in _weights(images, resamples)]
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
@@ -125,21 +152,14 @@ def _weights(images: int, resamples: int) -> Iterator[Floats]:
         ).astype(np.float64)
 
 
-def bias_corrected(values: Floats, whole: float) -> Ends | None:
-    """Efron's BC interval.
-
-    Args:
-        values: Of the draws; NaN for one without a value.
-        whole: The value of all images.
+def bias_corrected(there: Floats, whole: float) -> Ends:
+    """Efron's BC interval of draws that have a value.
 
     With half of the draws on either side of the value, the ends are the plain percentiles:
 
     >>> [round(end, 3) for end in bias_corrected(np.linspace(0.0, 1.0, 1001), 0.5)]
     [0.025, 0.975]
     """
-    there = values[np.isfinite(values)]
-    if not len(there) or there.max() - there.min() < 1e-12:
-        return None
     below = float(np.mean(there < whole) + np.mean(there == whole) / 2)
     shift = 2 * NORMAL.inv_cdf(min(max(below, 1e-3), 1 - 1e-3))
     return [float(end) for end in np.quantile(there, [NORMAL.cdf(shift - QUANTILE), NORMAL.cdf(shift + QUANTILE)])]
@@ -237,23 +257,26 @@ def ranking(scores: NDArray[Any], present: NDArray[np.bool_], known: NDArray[np.
         present: (images, classes).
         known: (images, classes); None for all.
     """
-    if scores.size * LEAST > _RANKED_CELLS:
+    if scores.size > _RANKED_CELLS:
         return lambda weights: {}
     orders = [np.argsort(-column, kind="stable") for column in scores.T]
     ends = [
         np.flatnonzero(np.append(np.diff(column[order]) != 0, True))
         for column, order in zip(scores.T, orders, strict=True)
     ]
-    counted = np.ones(scores.shape, dtype=np.bool_) if known is None else known
 
     def statistics(weights: Floats) -> dict[str, Floats]:
         total, classes = np.zeros(len(weights)), np.zeros(len(weights))
+        weights = weights.astype(np.float32)  # counts, exact up to 16 million images
         for column, (order, last) in enumerate(zip(orders, ends, strict=True)):
             if not present[:, column].any():
                 continue
-            drawn = weights[:, order] * counted[order, column]
-            seen = np.cumsum(drawn, axis=1)[:, last]
-            found = np.cumsum(drawn * present[order, column], axis=1)[:, last]
+            drawn = weights[:, order]
+            if known is not None:
+                drawn *= known[order, column]
+            seen = np.cumsum(drawn, axis=1)[:, last].astype(np.float64)
+            drawn *= present[order, column]
+            found = np.cumsum(drawn, axis=1)[:, last].astype(np.float64)
             steps = np.diff(found, axis=1, prepend=0.0)
             area = (steps * found / np.maximum(seen, 1.0)).sum(axis=1)
             positives = found[:, -1]

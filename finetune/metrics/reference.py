@@ -54,7 +54,9 @@ It is `null` (None in Python): never NaN, and never a 0 that only means "nothing
 
 All metrics of a split take 0.01 s for 300 images and 10 classes, 0.12 s for 50,000 and 10, 1.5 s for 5,000 and 1,000,
 1.2 s for a million and 4 (multiclass); 1.6 s for 100,000 and 20 (multilabel), on one core of a 2-core machine
-(`python tests/benchmarks/score_metrics.py`).
+(`python tests/benchmarks/score_metrics.py`). Beside logits and targets they hold 130 MB for a million images and 4
+classes (multiclass), 310 MB (multilabel), and 420 MB for 50,000 and 1,000; intervals add little to a million images,
+and at most 210 MB more elsewhere (`python tests/benchmarks/trust.py memory`).
 """
 
 
@@ -78,9 +80,9 @@ for the headline metrics: `[low, high]`, 95 %. They say how far the number would
 for this model; how far it moves over models, `deit-finetune crossval` says.
 
 - Shares of images (accuracy, top-k accuracy): Wilson's interval.
-- All others: a bootstrap over images, 1,000 draws (200 for a million images), bias-corrected (Efron 1987). On 27 images
-  of 4 classes 88 to 95 % of these intervals held the truth, plain percentiles 83 to 95 %
-  (`python tests/benchmarks/trust.py intervals`).
+- All others: a bootstrap over images, bias-corrected (Efron 1987): 1,000 draws up to 20,000 cells; beyond that fewer,
+  at least 100, and 1.96 of their standard deviations on either side. How often these intervals hold the truth:
+  `python tests/benchmarks/trust.py intervals`.
 - `null`: the metric has no value; or every draw gives the same, as with a perfect score on few images, of which a
   bootstrap cannot say how much worse it might be (accuracy's interval can); or it is mAP of more than half a million
   cells.

@@ -14,7 +14,8 @@ from transformers import ViTForImageClassification, pipeline
 
 from finetune.errors import CheckpointError
 from finetune.model import open_saved, save_model
-from finetune.model.nano import bundle, bundled_checkpoint
+from finetune.model.bundle import bundle
+from finetune.model.nano import bundled_checkpoint
 
 MEBIBYTES = 12
 
@@ -77,7 +78,7 @@ def test_a_run_takes_its_place_and_the_model_card_stays(tmp_path, monkeypatch, n
     place = tmp_path / "deit-nano"
     place.mkdir()
     (place / "README.md").write_text("the card")
-    monkeypatch.setattr("finetune.model.nano.bundled_checkpoint", lambda name: place)
+    monkeypatch.setattr("finetune.model.bundle.bundled_checkpoint", lambda name: place)
     save_model(nano.model, nano.pixels, tmp_path / "run/model")
     assert bundle(tmp_path / "run") == place
     assert (place / "README.md").read_text() == "the card"
