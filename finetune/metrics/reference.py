@@ -55,8 +55,8 @@ It is `null` (None in Python): never NaN, and never a 0 that only means "nothing
 All metrics of a split take 0.01 s for 300 images and 10 classes, 0.12 s for 50,000 and 10, 1.5 s for 5,000 and 1,000,
 1.2 s for a million and 4 (multiclass); 1.6 s for 100,000 and 20 (multilabel), on one core of a 2-core machine
 (`python tests/benchmarks/score_metrics.py`). Beside logits and targets they hold 130 MB for a million images and 4
-classes (multiclass), 310 MB (multilabel), and 420 MB for 50,000 and 1,000; intervals add little to a million images,
-and at most 210 MB more elsewhere (`python tests/benchmarks/trust.py memory`).
+classes (multiclass), 310 MB (multilabel), and 420 MB for 50,000 and 1,000; intervals add at most 210 MB
+(`python tests/benchmarks/trust.py memory`).
 """
 
 
