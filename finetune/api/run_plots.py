@@ -72,7 +72,7 @@ class RunPlots:
             DataError: the split was not scored.
         """
         split = split or self.scored
-        return precision_recall_of(self._metrics(split), list(_of_split(self._run, split)), classes)
+        return precision_recall_of(self._metrics(split), _of_split(self._run, split), classes)
 
     def reliability(self, split: str | None = None) -> Drawing:
         """How often what was said with a probability was so, before and after calibration.

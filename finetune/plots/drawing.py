@@ -165,23 +165,19 @@ def rate_curve(
     return figure
 
 
-def precision_recall_curves(
-    truth: np.ndarray, probabilities: np.ndarray, names: Sequence[str], shown: Sequence[str]
-) -> Drawing:
-    """Precision over recall of some classes, one curve each.
+def precision_recall_curves(truth: np.ndarray, probabilities: np.ndarray, names: Sequence[str]) -> Drawing:
+    """Precision over recall, a curve for each class.
 
     Args:
         truth: (images, classes), 1 present, 0 absent, -1 unknown.
-        probabilities: (images, classes).
-        names: The classes, in the order of the columns.
-        shown: Those to draw; one without a known positive has no curve.
+        probabilities: (images, classes), NaN where there is none.
+        names: The classes; one without a known positive has no curve.
     """
     from sklearn.metrics import precision_recall_curve
 
     figure = _figure(6.4, 4)
     axes = figure.subplots()
-    for name, colour in zip(shown, _MANY, strict=False):
-        column = names.index(name)
+    for column, (name, colour) in enumerate(zip(names, _MANY, strict=False)):
         known = (truth[:, column] >= 0) & np.isfinite(probabilities[:, column])
         if (truth[known, column] == 1).any():
             precision, recall, _ = precision_recall_curve(truth[known, column], probabilities[known, column])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,19 @@ MISTAKES, HITS = 24, 12
 _DARKEST = 0.25  # of a patch's brightness where the model did not look
 
 
-def worth_seeing(rows: Sequence[Mapping[str, Any]], suspected: Sequence[str] = ()) -> dict[str, list[int]]:
+def worth_seeing(rows: Iterable[Mapping[str, Any]], suspected: Sequence[str] = ()) -> dict[str, list[int]]:
     """Places of the rows to show: labels that are perhaps wrong, the mistakes that the model was surest of, and the
     hits that it was least sure of.
 
     Args:
-        rows: Of one split, as in predictions.jsonl.
+        rows: Of one split, as in predictions.jsonl, read once.
         suspected: Paths of images whose labels are perhaps wrong, the most suspicious first.
     """
-    place_of = {row["path"]: place for place, row in enumerate(rows)}
+    place_of: dict[str, int] = {}
     mistakes: list[tuple[float, int]] = []
     hits: list[tuple[float, int]] = []
     for place, row in enumerate(rows):
+        place_of[row["path"]] = place
         (hits if is_right(row) else mistakes).append((how_sure(row), place))
     return {
         "label_errors": [place_of[path] for path in suspected[:MISTAKES]],

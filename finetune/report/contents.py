@@ -35,7 +35,7 @@ def contents(folder: RunFolder) -> dict[str, Any]:
     metrics, record = folder.read_metrics(), folder.read_record()
     recipe = folder.read_recipe()
     split = "test" if "test" in metrics else next(iter(metrics), None)
-    rows = [row for row in folder.read_predictions() if row["split"] == split]
+    rows = [_mentioned(row) for row in folder.read_predictions() if row["split"] == split]
     found = metrics.get(split, {}) if split else {}
     reliability = folder.read_reliability().get(str(split), {}) if folder.reliability.is_file() else {}
     return {
@@ -57,6 +57,13 @@ def contents(folder: RunFolder) -> dict[str, Any]:
         "seconds": record.get("seconds", {}),
         "recipe": folder.recipe.read_text(encoding="utf-8"),
     }
+
+
+def _mentioned(row: Row) -> Row:
+    """A line of predictions with the probabilities of its true and predicted labels only, and how sure it is."""
+    probabilities = row["probabilities"]
+    kept = {name: probabilities.get(name) for name in (*row["true"], *row["predicted"])}
+    return {**row, "probabilities": kept, "sure": how_sure(row)}
 
 
 def headlines(task: str, metrics: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -120,7 +127,8 @@ def figures(
     if "confusion_matrix" in found and len(names) <= _MOST_CLASSES:
         drawn["confusion"] = confusion_matrix(found["confusion_matrix"], names)
     if rows and names:
-        drawn["precision_recall"] = precision_recall_of(found, rows)
+        whole = (row for row in folder.read_predictions() if row["split"] == rows[0]["split"])
+        drawn["precision_recall"] = precision_recall_of(found, whole)
     if reliability.get("before"):
         drawn["reliability"] = reliability_diagram(
             reliability["before"]["bins"], (reliability["after"] or {}).get("bins")
@@ -148,7 +156,7 @@ def _tile(pictures: Path, files: Mapping[str, str], row: Row) -> dict[str, Any]:
         "true": row["true"],
         "predicted": [(name, probabilities[name]) for name in row["predicted"]],
         "of_true": [(name, probabilities[name]) for name in row["true"] if name not in row["predicted"]],
-        "sure": how_sure(row),
+        "sure": row["sure"],
     }
 
 

@@ -81,14 +81,12 @@ def _scored(work: Work, name: str, split: Any, logits: np.ndarray) -> Scored:
 
 def _write_pictures(work: Work, saved: LoadedModel, splits: Sequence[str]) -> None:
     """Of each split, the mistakes and the hits that the report shows."""
-    rows: dict[str, list[dict[str, Any]]] = {split: [] for split in splits}
-    for row in work.folder.read_predictions():
-        rows[row["split"]].append(row)
     suspected = work.folder.read_label_errors()["images"]
     index = {}
     for split in splits:
         images = DecodedImages(work.splits.datasets[split], 0)
-        kinds = worth_seeing(rows[split], [row["path"] for row in suspected if row["split"] == split])
+        rows = (row for row in work.folder.read_predictions() if row["split"] == split)
+        kinds = worth_seeing(rows, [row["path"] for row in suspected if row["split"] == split])
         places = sorted({place for chosen in kinds.values() for place in chosen})
         files = write_pictures(work.folder.pictures, split, places, images.__getitem__, saved)
         index[split] = {"kinds": kinds, "files": {str(place): names for place, names in files.items()}}

@@ -82,7 +82,10 @@ def test_the_saved_head_is_scikit_learns_on_the_same_features(probe_for):
 def test_the_folder_is_a_runs_without_what_steps_leave_behind(probe_for):
     run = train(probe_for())
     names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
-    assert names == {"model", "recipe.yaml", "metrics.json", "predictions.jsonl", "record.json"}
+    assert names == {
+        "model", "recipe.yaml", "metrics.json", "predictions.jsonl", "reliability.json", "label_errors.json",
+        "record.json", "pictures", "report.html",
+    }  # fmt: skip
     record = run.read_record()
     assert record["status"] == "finished"
     assert {"data", "model", "encoding", "training", "evaluation"} <= set(record["seconds"])

@@ -35,8 +35,8 @@ def finished(tmp_path_factory, tiny_vit, image_folder):
 def test_the_folder_holds_what_the_readme_promises(finished):
     names = {path.name for path in finished.path.iterdir() if not path.name.startswith(".")}
     assert names == {
-        "model", "recipe.yaml", "metrics.json", "history.jsonl", "predictions.jsonl", "record.json",
-        "checkpoints", "tensorboard",
+        "model", "recipe.yaml", "metrics.json", "history.jsonl", "predictions.jsonl", "reliability.json",
+        "label_errors.json", "record.json", "checkpoints", "tensorboard", "pictures", "report.html",
     }  # fmt: skip
     assert list(finished.tensorboard.glob("events.*"))
 
