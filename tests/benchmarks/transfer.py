@@ -138,7 +138,7 @@ def few_digits(job: tuple[str, float, int, int, int], probe: bool = False) -> fl
         write_few_digits(Path(folder), shots, seed, half)
         recipe: dict[str, Any] = {
             "task": "multiclass",
-            "data": {"kind": "csv", "root": folder, "file": "labels.csv", "split_column": "split"},
+            "data": {"kind": "csv", "root": folder, "file": "labels.csv", "images": ".", "split_column": "split"},
             "model": {"checkpoint": "bundled:deit-nano", "weights": weights},
             "augment": {"crop_scale": [0.8, 1.0], "crop_ratio": [0.9, 1.1], "horizontal_flip": 0.0},
             "optim": {
@@ -190,7 +190,7 @@ def write_few_digits(folder: Path, shots: int, seed: int, half: int) -> None:
     training = set(drawn(classes, shots, seed).tolist())
     with open(folder / "labels.csv", "w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(("image", "label", "split"))
+        table.writerow(("filename", "labels", "split"))
         for number, (image, digit) in enumerate(zip(images, classes, strict=True)):
             Image.fromarray((image * 255 / 16).round().astype(np.uint8)).save(folder / f"{number}.png")
             table.writerow((f"{number}.png", str(digit), "train" if number in training else "validation"))
