@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+from finetune.api.measured import Measured
 from finetune.evaluation.words import trust
 from finetune.metrics import class_table, metrics_table
 from finetune.run_folder import ResultFolder
 
 
-class Evaluation:
+class Evaluation(Measured):
     """What was measured of a model on some images.
 
     Args:
         folder: Where it is written.
     """
 
-    def __init__(self, folder: ResultFolder) -> None:
-        self.folder = folder
-
     def __repr__(self) -> str:
         return f"<Evaluation {self.folder}: {', '.join(self.metrics)}>"
 
     def __str__(self) -> str:
         return evaluation_summary(self.folder)
-
-    @property
-    def path(self) -> Path:
-        """The folder."""
-        return self.folder.path
-
-    @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """Metrics by split, with ``intervals``."""
-        return self.folder.read_metrics()
-
-    @property
-    def predictions(self) -> Iterator[dict[str, Any]]:
-        """A line per image, one at a time."""
-        return self.folder.read_predictions()
 
     @cached_property
     def reliability(self) -> dict[str, Any]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.api.measured import Measured
 from finetune.labels import LabelSpace
 from finetune.recipe import Recipe
 from finetune.run_folder import RunFolder
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from finetune.predict import ManyImages, OneImage, Precision, Prediction, Predictor
 
 
-class Run:
+class Run(Measured):
     """A finished run: what it scored, and its model ready to predict.
 
     Args:
@@ -27,24 +26,16 @@ class Run:
         device: Where to predict; by default the GPU where there is one, else the CPU.
     """
 
+    folder: RunFolder
+
     def __init__(self, folder: RunFolder, device: str | None = None) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self._device = device
 
     def __repr__(self) -> str:
         scores = (self.metrics if self.folder.metrics.exists() else {}).get("validation") or {}
         shown = [f"{name} {scores[name]:.3f}" for name in ("accuracy", "mAP") if scores.get(name) is not None]
         return f"<Run {self.folder}{': validation ' if shown else ''}{', '.join(shown)}>"
-
-    @property
-    def path(self) -> Path:
-        """The run folder."""
-        return self.folder.path
-
-    @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """Metrics of the saved model by split, as in ``run.metrics["validation"]["accuracy"]``."""
-        return self.folder.read_metrics()
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
@@ -67,11 +58,6 @@ class Run:
     def record(self) -> dict[str, Any]:
         """Versions, hardware, data, seconds: what was really used and done."""
         return self.folder.read_record()
-
-    @property
-    def predictions(self) -> Iterator[dict[str, Any]]:
-        """The lines of ``predictions.jsonl``, one at a time."""
-        return self.folder.read_predictions()
 
     # ------------------------------------------------------------ predicting
 

@@ -53,6 +53,13 @@ def test_training_leaves_a_report_that_needs_nothing_else(run):
     assert len(text) < 5 * 2**20
 
 
+def test_a_loss_and_its_interval_are_no_percentages(run):
+    scored = run.read_metrics()["validation"]
+    low, high = scored["intervals"]["loss"]
+    row = re.search(r'<th scope="row">loss</th>(.*?)</tr>', run.report.read_text(encoding="utf-8"))[1]
+    assert re.findall(r"\d+\.\d+", row) == [f"{scored['loss']:.3f}", f"{low:.3f}", f"{high:.3f}"]
+
+
 def test_names_cannot_become_markup(run):
     text = run.report.read_text(encoding="utf-8")
     assert "multiclass &lt;run&gt;" in text
