@@ -109,16 +109,11 @@ def evaluate(
     Raises:
         FinetuneError: something that the caller can mend.
     """
-    from finetune.api.evaluation import Evaluation
-    from finetune.evaluation.evaluate import evaluate as carry_out
+    from finetune.api.evaluation import measure
     from finetune.evaluation.wish import Wish
 
     path = model.path if isinstance(model, Run) else model
-    wish = Wish(data, **wishes)
-    told = carry_out(path, wish, tune_thresholds=tune_thresholds, calibrate=calibrate, device=device)
-    for note in told.notes:
-        print(note, file=sys.stderr)
-    return Evaluation(told.folder)
+    return measure(path, Wish(data, **wishes), tune_thresholds=tune_thresholds, calibrate=calibrate, device=device)
 
 
 def compare(*runs: str | Path | Run | Evaluation, split: str | None = None) -> Comparison:

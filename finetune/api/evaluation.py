@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from finetune.api.measured import Measured
 from finetune.evaluation.words import trust
 from finetune.metrics import class_table, metrics_table
 from finetune.run_folder import ResultFolder
+
+if TYPE_CHECKING:
+    from finetune.evaluation.wish import Wish
 
 
 class Evaluation(Measured):
@@ -33,6 +39,31 @@ class Evaluation(Measured):
     def label_errors(self) -> dict[str, Any]:
         """Labels that are perhaps wrong."""
         return self.folder.read_label_errors()
+
+
+def measure(
+    model: str | Path,
+    wish: Wish,
+    *,
+    tune_thresholds: bool = False,
+    calibrate: bool = False,
+    device: str | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Evaluation:
+    """Evaluate, write the reports of what was measured, and say on stderr what a user should know.
+
+    Arguments and errors are those of `finetune.evaluation.evaluate.evaluate`.
+    """
+    from finetune.evaluation.evaluate import evaluate
+    from finetune.report import write_report
+
+    tune = {"tune_thresholds": tune_thresholds, "calibrate": calibrate}
+    told = evaluate(model, wish, **tune, device=device, on_batch=on_batch)
+    for note in told.notes:
+        print(note, file=sys.stderr)
+    for folder in {told.tuned or told.folder, told.folder}:
+        write_report(folder)
+    return Evaluation(told.folder)
 
 
 def evaluation_summary(folder: ResultFolder) -> str:

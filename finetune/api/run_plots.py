@@ -108,7 +108,10 @@ class RunPlots:
         split = split or self.scored
         self._metrics(split)
         rows = [(place, row) for place, row in enumerate(_of_split(self._run, split))]
-        chosen = sorted(rows, key=_wrong_and_sure)[:n] if wrong_first else spread(rows, n)
+        if wrong_first:
+            task = self._run.recipe.task
+            rows.sort(key=lambda pair: (is_right(pair[1]), -how_sure(pair[1], task)))
+        chosen = rows[:n] if wrong_first else spread(rows, n)
         return image_grid([Tile(self._image(split, place, row), *_caption(row)) for place, row in chosen])
 
     def image(self, image: OneImage) -> Drawing:
@@ -158,11 +161,6 @@ class FoldPlots(RunPlots):
 
 def _of_split(run: Run, split: str) -> Iterator[dict[str, Any]]:
     return (row for row in run.predictions if row["split"] == split)
-
-
-def _wrong_and_sure(pair: tuple[int, dict[str, Any]]) -> tuple[bool, float]:
-    row = pair[1]
-    return is_right(row), -how_sure(row)
 
 
 def _caption(row: dict[str, Any]) -> tuple[str, bool]:

@@ -94,9 +94,8 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from finetune.api.evaluation import evaluation_summary
+    from finetune.api.evaluation import measure
     from finetune.evaluation.azure_config import read_azure_config
-    from finetune.evaluation.evaluate import evaluate
     from finetune.evaluation.progress import bar
     from finetune.evaluation.wish import Wish
 
@@ -116,10 +115,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     tune = {"tune_thresholds": options.tune_thresholds, "calibrate": options.calibrate}
     with bar() as advance:
-        told = evaluate(options.model, wish, **tune, on_batch=advance)
-    for note in told.notes:
-        print(note, file=sys.stderr)
-    print(evaluation_summary(told.folder))
+        evaluation = measure(options.model, wish, **tune, on_batch=advance)
+    print(evaluation)
     return OK
 
 
@@ -188,10 +185,9 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from finetune.report import write_report
-    from finetune.run_folder import RunFolder
+    from finetune.report import open_subject, write_report
 
-    print(write_report(RunFolder.open(options.run)))
+    print(write_report(open_subject(options.run)))
     return OK
 
 
@@ -243,6 +239,6 @@ VERBS = {
     "find-lr": (_find_lr, of.find_lr_options, "Try rising learning rates for some steps and suggest one."),
     "sweep": (_sweep, of.sweep_options, "Try other values of what search.space names, and write the best recipe."),
     "features": (_features, of.features_options, "Write the features of every image that a recipe names."),
-    "report": (_report, of.run_options, "Write a run's report.html again."),
+    "report": (_report, of.run_options, "Write the report.html of a run, a cross-validation or an evaluation again."),
     "schema": (_schema, of.no_options, "Print the recipe's JSON schema."),
 }

@@ -10,8 +10,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
+from datasets import Dataset
 
 from finetune.data import Splits, load_splits, targets
+from finetune.data.decoded import DecodedImages
 from finetune.errors import DataError, RunFolderError
 from finetune.evaluation.azure_metrics import azure_metrics
 from finetune.evaluation.images import wanted_splits
@@ -24,7 +26,8 @@ from finetune.evaluation.wish import Wish
 from finetune.labels import LabelSpace
 from finetune.metrics.definitions import DEFAULT_TOP_K, MULTICLASS
 from finetune.model.decision import Decision, write_decision
-from finetune.predict import Precision
+from finetune.model.saved import LoadedModel
+from finetune.predict import Precision, write_gallery
 from finetune.run_folder import ResultFolder, RunFolder, make_folder
 
 OWN = "held-out"
@@ -37,10 +40,12 @@ class Told:
     Args:
         folder: Where it is written.
         notes: What a user should know.
+        tuned: The run whose own results were written anew; None where nothing was tuned.
     """
 
     folder: ResultFolder
     notes: list[str] = dataclasses.field(default_factory=list)
+    tuned: RunFolder | None = None
 
 
 def evaluate(
@@ -69,23 +74,25 @@ def evaluate(
     """
     wish, opened = wish or Wish(), open_model(model, device)
     notes = [f"preprocessing: {opened.note}"] if opened.note else []
-    if tune_thresholds or calibrate:
-        opened = _tuned(opened, tune_thresholds, calibrate, on_batch)
-        if wish.data is None and opened.run is not None and wish == Wish():
-            return Told(opened.run, notes)
+    tuned = _tune(opened, tune_thresholds, calibrate, on_batch) if tune_thresholds or calibrate else None
+    if tuned is not None and wish == Wish():
+        return Told(tuned, notes, tuned)
     began = time.perf_counter()
     parts, seen = wanted_splits(opened, wish, notes)
-    splits = [_measured(opened, part, wish, on_batch) for part in parts]
+    measured = [_measured(opened, part, wish, on_batch) for part in parts]
+    splits = [scored for scored, _ in measured]
     if opened.predictor.task.name == MULTICLASS and not any((scored.targets >= 0).any() for scored in splits):
         raise DataError(f"{seen['root']}: holds no image of these classes")
     folder = _folder(opened, wish)
     judge = _judge(opened, wish, splits)
     write_outcome(folder, judge, splits)
+    _illustrate(folder, opened, measured)
     if wish.config is not None:
         folder.write_azure({scored.split: azure_metrics(scored, judge, wish.config) for scored in splits})
     folder.write_data(
         {
             "model": opened.name,
+            "task": opened.predictor.task.name,
             "data": seen,
             "classes": list(splits[0].labels.names),
             "preprocessing": dataclasses.asdict(opened.predictor.pixels),
@@ -96,14 +103,16 @@ def evaluate(
             "seconds": round(time.perf_counter() - began, 3),
         }
     )
-    return Told(folder, notes)
+    return Told(folder, notes, tuned)
 
 
 # ---------------------------------------------------------------- scores
 
 
-def _measured(opened: Opened, part: tuple[str, Splits], wish: Wish, on_batch: Callable[[int], None] | None) -> Scored:
-    """What the model says of a split, and what is true, in the order of the model's outputs."""
+def _measured(
+    opened: Opened, part: tuple[str, Splits], wish: Wish, on_batch: Callable[[int], None] | None
+) -> tuple[Scored, Dataset]:
+    """What the model says of a split, and what is true, in the order of the model's outputs; and the images."""
     split, data = part
     predictor, labels = opened.predictor, opened.predictor.labels
     names = None if wish.class_names is None else read_class_names(Path(wish.class_names))
@@ -126,7 +135,15 @@ def _measured(opened: Opened, part: tuple[str, Splits], wish: Wish, on_batch: Ca
     if wanted is not None:
         logits, labels = logits[:, outputs], LabelSpace(tuple(labels.names[i] for i in outputs))
         placed = truth if truth.ndim == 1 else placed[:, outputs]
-    return Scored(split, predictor.task.name, labels, dataset["path"], logits, placed, together)
+    return Scored(split, predictor.task.name, labels, dataset["path"], logits, placed, together), dataset
+
+
+def _illustrate(folder: ResultFolder, opened: Opened, measured: list[tuple[Scored, Dataset]]) -> None:
+    """Pictures for the report. Several models together look at no one place, so they get no overlays."""
+    images = {scored.split: DecodedImages(dataset, 0).__getitem__ for scored, dataset in measured}
+    predictor = opened.predictor
+    loaded = None if opened.folds else LoadedModel(predictor.model, predictor.pixels)
+    write_gallery(folder, predictor.task.name, images, loaded)
 
 
 def _wanted(wish: Wish, labels: LabelSpace) -> list[int] | None:
@@ -195,8 +212,8 @@ def _on(decision: Decision, own: LabelSpace, labels: LabelSpace) -> Decision:
 # ---------------------------------------------------------------- tuning
 
 
-def _tuned(opened: Opened, thresholds: bool, calibrate: bool, on_batch: Callable[[int], None] | None) -> Opened:
-    """The model, tuned on its run's validation split, with the run's own files written anew."""
+def _tune(opened: Opened, thresholds: bool, calibrate: bool, on_batch: Callable[[int], None] | None) -> RunFolder:
+    """Tune the model on its run's validation split, and write the run's own files anew."""
     run = opened.run
     if run is None or opened.folds:
         raise RunFolderError(
@@ -212,14 +229,16 @@ def _tuned(opened: Opened, thresholds: bool, calibrate: bool, on_batch: Callable
             "learned from might tune it; restore them, or train again"
         )
     held_out = [name for name in data.datasets if name != "train"]
-    splits = [_measured(opened, (name, data), Wish(), on_batch) for name in held_out]
+    measured = [_measured(opened, (name, data), Wish(), on_batch) for name in held_out]
+    splits = [scored for scored, _ in measured]
     predictor, evaluate_ = opened.predictor, run.read_recipe().evaluate
     validation = splits[held_out.index("validation")]
     found: Tuned = tune(validation, predictor.decision, thresholds=thresholds, calibrate=calibrate)
     write_decision(run.model, found.decision, predictor.labels, {"split": "validation", "images": len(validation)})
     predictor.decision = found.decision
     write_outcome(run, Judge(found.decision, predictor.threshold, evaluate_.top_k, found), splits)
-    return opened
+    _illustrate(run, opened, measured)
+    return run
 
 
 # ---------------------------------------------------------------- where it goes

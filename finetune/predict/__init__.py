@@ -2,7 +2,7 @@
 
 from finetune.predict.ensemble import Ensemble, open_ensemble
 from finetune.predict.features import encode, logits_of
-from finetune.predict.pictures import worth_seeing, write_pictures
+from finetune.predict.pictures import worth_seeing, write_gallery, write_pictures
 from finetune.predict.predictions import Prediction, how_sure, is_right, prediction_rows
 from finetune.predict.predictor import Predictor
 from finetune.predict.scoring import Images, Precision, score, whole_batches
@@ -26,5 +26,6 @@ __all__ = [
     "score",
     "whole_batches",
     "worth_seeing",
+    "write_gallery",
     "write_pictures",
 ]

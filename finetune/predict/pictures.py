@@ -13,13 +13,14 @@ from PIL import Image
 from finetune.model.saved import LoadedModel
 from finetune.predict.attention import attention_rollout, looks
 from finetune.predict.predictions import how_sure, is_right
+from finetune.run_folder import ResultFolder
 
 SIDE_PX = 192
 MISTAKES, HITS = 24, 12
 _DARKEST = 0.25  # of a patch's brightness where the model did not look
 
 
-def worth_seeing(rows: Iterable[Mapping[str, Any]], suspected: Sequence[str] = ()) -> dict[str, list[int]]:
+def worth_seeing(rows: Iterable[Mapping[str, Any]], task: str, suspected: Sequence[str] = ()) -> dict[str, list[int]]:
     """Places of the rows to show: labels that are perhaps wrong, the mistakes that the model was surest of, and the
     hits that it was least sure of.
 
@@ -32,7 +33,7 @@ def worth_seeing(rows: Iterable[Mapping[str, Any]], suspected: Sequence[str] = (
     hits: list[tuple[float, int]] = []
     for place, row in enumerate(rows):
         place_of[row["path"]] = place
-        (hits if is_right(row) else mistakes).append((how_sure(row), place))
+        (hits if is_right(row) else mistakes).append((how_sure(row, task), place))
     return {
         "label_errors": [place_of[path] for path in suspected[:MISTAKES]],
         "mistakes": [place for _, place in sorted(mistakes, key=lambda pair: (-pair[0], pair[1]))[:MISTAKES]],
@@ -40,19 +41,43 @@ def worth_seeing(rows: Iterable[Mapping[str, Any]], suspected: Sequence[str] = (
     }
 
 
+def write_gallery(
+    folder: ResultFolder,
+    task: str,
+    images: Mapping[str, Callable[[int], Image.Image]],
+    loaded: LoadedModel | None,
+) -> None:
+    """Write the pictures of a report: of each split, those that are `worth_seeing`.
+
+    Args:
+        folder: Where predictions and suspected labels are read, and pictures written.
+        images: By split, decoded images by place, in the order of the predictions.
+        loaded: The model that predicted, on any device; None draws no overlays.
+    """
+    suspected, index = folder.read_label_errors()["images"], {}
+    for split, image_at in images.items():
+        rows = (row for row in folder.read_predictions() if row["split"] == split)
+        kinds = worth_seeing(rows, task, [row["path"] for row in suspected if row["split"] == split])
+        places = sorted({place for chosen in kinds.values() for place in chosen})
+        files = write_pictures(folder.pictures, split, places, image_at, loaded)
+        index[split] = {"kinds": kinds, "files": {str(place): names for place, names in files.items()}}
+    if index:
+        folder.write_pictures(index)
+
+
 def write_pictures(
     folder: Path,
     split: str,
     places: Sequence[int],
     image_at: Callable[[int], Image.Image],
-    loaded: LoadedModel,
+    loaded: LoadedModel | None,
 ) -> dict[int, dict[str, str]]:
     """Write thumbnails, and overlays where the architecture has attention to show.
 
     Args:
         folder: Where to; files are named after the split and the place.
         image_at: Decoded images by place.
-        loaded: The model, on any device.
+        loaded: The model, on any device; None draws no overlays.
     Returns:
         By place, file names: ``thumbnail`` and one for each token.
     """
@@ -62,7 +87,7 @@ def write_pictures(
         image = image_at(place)
         written = {"thumbnail": f"{split}-{place:05}.jpg"}
         _small(image).save(folder / written["thumbnail"], quality=80)
-        for token, overlay in _overlays(image, loaded).items():
+        for token, overlay in (_overlays(image, loaded) if loaded else {}).items():
             written[token] = f"{split}-{place:05}-{token.replace(' ', '-')}.jpg"
             overlay.save(folder / written[token], quality=80)
         files[place] = written

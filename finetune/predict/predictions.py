@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetune.labels import LabelSpace
+from finetune.metrics.definitions import MULTICLASS
 
 if TYPE_CHECKING:
     from finetune.model import Task
@@ -100,15 +101,15 @@ def is_right(row: Mapping[str, Any]) -> bool:
     return set(row["predicted"]) - set(row.get("unknown", ())) == set(row["true"])
 
 
-def how_sure(row: Mapping[str, Any]) -> float:
-    """How far a line of ``predictions.jsonl`` commits itself: in [0, 1].
+def how_sure(row: Mapping[str, Any], task: str) -> float:
+    """How far a line of ``predictions.jsonl`` of a task commits itself: in [0, 1].
 
     Multiclass: the highest probability. Multilabel, where each label is a decision with a certainty of its own: that of
     the surest wrong decision, or, where all are right, that of the least sure one.
     """
+    if task == MULTICLASS:
+        return max((value or 0.0 for value in row["probabilities"].values()), default=0.0)
     sure = {name: max(value or 0.0, 1 - (value or 0.0)) for name, value in row["probabilities"].items()}
-    if abs(sum(value or 0.0 for value in row["probabilities"].values()) - 1) < 1e-4 and len(row["predicted"]) == 1:
-        return max(value or 0.0 for value in row["probabilities"].values())
     wrong = (set(row["predicted"]) ^ set(row["true"])) - set(row.get("unknown", ()))
     return max((sure[name] for name in wrong), default=min(sure.values(), default=0.0))
 

@@ -1,12 +1,14 @@
-"""A run folder to one HTML file; no model is loaded.
+"""The folder of a run, a cross-validation or an evaluation to one HTML file; no model is loaded.
 
 ============ ==========================================================================
 `page`       the file: a template filled with contents
 `contents`   what stands in each section, as plain values
-`figures`    the run's figures as SVG
+`subject`    what the report is about
+`figures`    its figures as SVG
 ============ ==========================================================================
 """
 
 from finetune.report.page import write_report
+from finetune.report.subject import open_subject
 
-__all__ = ["write_report"]
+__all__ = ["open_subject", "write_report"]

@@ -13,7 +13,8 @@ from finetune.plots import Drawing, confusion_matrix, curves, reliability_diagra
 from finetune.plots.scored import precision_recall_of
 from finetune.predict.predictions import how_sure, is_right
 from finetune.report.figures import svg
-from finetune.run_folder import RunFolder
+from finetune.report.subject import Subject, subject_of
+from finetune.run_folder import ResultFolder
 
 Row = dict[str, Any]
 
@@ -26,44 +27,40 @@ HEADLINES = {
 _MOST_CLASSES = 100  # beyond, a confusion matrix cannot be read: its largest confusions stand in a table
 
 
-def contents(folder: RunFolder) -> dict[str, Any]:
+def contents(folder: ResultFolder) -> dict[str, Any]:
     """All that the template needs.
 
     Raises:
-        RunFolderError: the run has no metrics, no record or no predictions.
+        RunFolderError: the folder has no metrics, no record or no predictions.
     """
-    metrics, record = folder.read_metrics(), folder.read_record()
-    recipe = folder.read_recipe()
+    subject, written = subject_of(folder), folder.read_metrics()
+    metrics = {name: scored for name, scored in written.items() if "per_class" in scored}
     split = "test" if "test" in metrics else next(iter(metrics), None)
-    rows = [_mentioned(row) for row in folder.read_predictions() if row["split"] == split]
+    rows = [_mentioned(row, subject.task) for row in folder.read_predictions() if row["split"] == split]
     found = metrics.get(split, {}) if split else {}
     reliability = folder.read_reliability().get(str(split), {}) if folder.reliability.is_file() else {}
     return {
-        "title": recipe.run.name or folder.path.name,
-        "task": recipe.task,
+        "subject": subject,
         "split": split,
-        "record": record,
-        "headlines": headlines(recipe.task, metrics),
+        "headlines": headlines(subject.task, metrics),
+        "folds": fold_rows(subject.task, written),
         "splits": list(metrics),
         "weakest": weakest(found, rows),
         "classes": class_rows(found, rows),
         "confusions": confusions(rows)[:12],
-        "figures": figures(folder, record, found, rows, reliability),
+        "figures": figures(folder, subject, found, rows, reliability),
         "calibration": [(when, (reliability.get(when) or {}).get("ece")) for when in ("before", "after")],
         "trust": trust(folder),
         "galleries": galleries(folder, split, rows),
-        "data": record.get("data", {}),
-        "findings": record.get("data", {}).get("findings", {}),
-        "seconds": record.get("seconds", {}),
-        "recipe": folder.recipe.read_text(encoding="utf-8"),
+        "findings": subject.data.get("findings", {}),
     }
 
 
-def _mentioned(row: Row) -> Row:
+def _mentioned(row: Row, task: str) -> Row:
     """A line of predictions with the probabilities of its true and predicted labels only, and how sure it is."""
     probabilities = row["probabilities"]
     kept = {name: probabilities.get(name) for name in (*row["true"], *row["predicted"])}
-    return {**row, "probabilities": kept, "sure": how_sure(row)}
+    return {**row, "probabilities": kept, "sure": how_sure(row, task)}
 
 
 def headlines(task: str, metrics: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -76,6 +73,19 @@ def headlines(task: str, metrics: Mapping[str, Mapping[str, Any]]) -> list[dict[
         ]
         rows.append({"name": name, "cells": cells})
     return rows
+
+
+def fold_rows(task: str, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each headline metric of a cross-validation: the mean with its interval, and each fold."""
+    return [
+        {
+            "name": name,
+            "mean": metrics["mean"].get(name),
+            "interval": metrics["interval"].get(name),
+            "folds": [fold.get(name) for fold in metrics["folds"]],
+        }
+        for name in (HEADLINES[task] if "folds" in metrics else ())
+    ]
 
 
 def class_rows(found: Mapping[str, Any], rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -110,8 +120,8 @@ def _taken_for(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
 
 
 def figures(
-    folder: RunFolder,
-    record: Mapping[str, Any],
+    folder: ResultFolder,
+    subject: Subject,
     found: Mapping[str, Any],
     rows: Sequence[Row],
     reliability: Mapping[str, Any],
@@ -119,11 +129,9 @@ def figures(
     """SVG by name; a figure that this run has nothing for is left out."""
     drawn: dict[str, Drawing] = {}
     names = list(found.get("per_class", {}))
-    history = folder.read_history()
-    if history:
-        best = record.get("derived", {}).get("best_metric", "accuracy")
-        metrics = [name for name in dict.fromkeys([best, "accuracy", "mAP", "f1_macro"]) if name != "loss"]
-        drawn["curves"] = curves(history, metrics, record.get("best", {}).get("step"))
+    if subject.history:
+        metrics = dict.fromkeys([subject.best_metric, "accuracy", "mAP", "f1_macro"])
+        drawn["curves"] = curves(subject.history, [name for name in metrics if name != "loss"], subject.best_step)
     if "confusion_matrix" in found and len(names) <= _MOST_CLASSES:
         drawn["confusion"] = confusion_matrix(found["confusion_matrix"], names)
     if rows and names:
@@ -136,7 +144,7 @@ def figures(
     return {name: svg(drawing, name) for name, drawing in drawn.items()}
 
 
-def galleries(folder: RunFolder, split: str | None, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def galleries(folder: ResultFolder, split: str | None, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Pictures that training or an evaluation left in the run folder, each with what is true and what was said."""
     index = folder.read_pictures()
     shown = []

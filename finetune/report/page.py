@@ -7,18 +7,18 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from finetune.report.contents import contents
-from finetune.run_folder import RunFolder
+from finetune.run_folder import ResultFolder
 
 
-def write_report(folder: RunFolder) -> Path:
-    """Write a run's report again.
+def write_report(folder: ResultFolder) -> Path:
+    """Write a report again.
 
     Args:
-        folder: A finished run.
+        folder: A finished run, a cross-validation, or a later evaluation.
     Returns:
         ``report.html`` in it.
     Raises:
-        RunFolderError: the run has no metrics, no record or no predictions.
+        RunFolderError: the folder has no metrics, no record or no predictions.
     """
     environment = Environment(
         loader=PackageLoader("finetune", "assets"),

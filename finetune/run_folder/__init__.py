@@ -13,7 +13,9 @@
       reliability.json   {"validation": {"before": {"ece", "bins"}, "after": … or null}, "test": …}
       label_errors.json  {"images": [{"split", "path", "given", "suspected", "score"}], "classes": […]}
       tuning.json        what thresholds and temperatures gained, where something was tuned
-      evaluations/NAME/  the last five again, of a later evaluation, and data.json, which says of what
+      pictures/          thumbnails and overlays of a few images, and index.json, which says what they show
+      report.html        all of it as a page
+      evaluations/NAME/  metrics to report again, of a later evaluation, and data.json, which says of what
 
 A cross-validation's folder holds such a folder for each fold, and beside a record and a recipe of its own:
 
@@ -21,6 +23,7 @@ A cross-validation's folder holds such a folder for each fold, and beside a reco
       fold-1/ …          run folders without checkpoints; the fold is their test split
       metrics.json       {"folds": […], "mean": {…}, "interval": {…}, "out_of_fold": {…}}
       predictions.jsonl  a line per image, from the model that did not train on it, with its "fold"
+      pictures/, report.html
       ensemble.json      which models predict together
 
 A file appears whole or not at all: it is written under another name, then renamed.

@@ -118,16 +118,6 @@ class RunFolder(ResultFolder):
         return self.path / "checkpoints"
 
     @property
-    def pictures(self) -> Path:
-        """Thumbnails of a few held-out images, and where the model looked on them."""
-        return self.path / "pictures"
-
-    @property
-    def report(self) -> Path:
-        """All of this as a page to read."""
-        return self.path / "report.html"
-
-    @property
     def evaluations(self) -> Path:
         """A folder for each later evaluation, see `finetune.run_folder.results`."""
         return self.path / "evaluations"
@@ -194,20 +184,3 @@ class RunFolder(ResultFolder):
     def truncate_history(self, step: int) -> None:
         """Forget evaluations after ``step``, which a resumed run makes again."""
         write_json_lines(self.history, [line for line in self.read_history() if line["step"] <= step])
-
-    # ------------------------------------------------------------ pictures
-
-    def write_pictures(self, index: Mapping[str, Any]) -> None:
-        """Save what the pictures show.
-
-        Args:
-            index: By split, ``kinds`` (by kind, the places of images in the split, the most telling first) and
-                ``files`` (by place, the names of its pictures).
-        """
-        write_json(self.pictures / "index.json", index)
-
-    def read_pictures(self) -> dict[str, Any]:
-        """What the pictures show; nothing where there are none."""
-        file = self.pictures / "index.json"
-        index: dict[str, Any] = read_json(file) if file.is_file() else {}
-        return index

@@ -53,6 +53,21 @@ class ResultFolder:
         """What thresholds and temperatures gained; only where something was tuned."""
         return self.path / "tuning.json"
 
+    @property
+    def pictures(self) -> Path:
+        """Thumbnails of a few images, and where the model looked on them."""
+        return self.path / "pictures"
+
+    @property
+    def data(self) -> Path:
+        """What was evaluated on what; a run itself says so in its record."""
+        return self.path / "data.json"
+
+    @property
+    def report(self) -> Path:
+        """All of this as a page to read."""
+        return self.path / "report.html"
+
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Save the metrics, by split."""
         write_json(self.metrics, metrics)
@@ -114,12 +129,28 @@ class ResultFolder:
 
     def write_data(self, said: Mapping[str, Any]) -> None:
         """Save what was evaluated on what."""
-        write_json(self.path / "data.json", said)
+        write_json(self.data, said)
 
     def read_data(self) -> dict[str, Any]:
         """What was evaluated on what; a run itself says so in its record."""
-        found: dict[str, Any] = self._read(self.path / "data.json")
+        found: dict[str, Any] = self._read(self.data)
         return found
+
+    def write_pictures(self, index: Mapping[str, Any]) -> None:
+        """Save what the pictures show.
+
+        Args:
+            index: By split, ``kinds`` (by kind, the places of images in the split, the most telling first) and
+                ``files`` (by place, the names of its pictures).
+        """
+        self.pictures.mkdir(exist_ok=True)
+        write_json(self.pictures / "index.json", index)
+
+    def read_pictures(self) -> dict[str, Any]:
+        """What the pictures show; nothing where there are none."""
+        file = self.pictures / "index.json"
+        index: dict[str, Any] = read_json(file) if file.is_file() else {}
+        return index
 
     def _read(self, file: Path) -> Any:
         self._must_have(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,9 @@ from finetune.data import load_splits
 from finetune.errors import DataError, RecipeError, RunFolderError
 from finetune.evaluation import Judge, label_errors
 from finetune.model.decision import Decision, read_decision
+from finetune.predict import worth_seeing
 from finetune.recipe import Recipe, with_overrides
+from finetune.report import write_report
 from finetune.run_folder import RunFolder, write_members
 from finetune.search.leftovers import drop_checkpoints
 from finetune.search.out_of_fold import SPLIT, out_of_fold_lines, scored_lines, thresholds_of
@@ -168,5 +171,20 @@ def _gather(folder: RunFolder, runs: list[RunFolder], recipe: Recipe) -> None:
     folder.write_metrics({"folds": by_fold, "mean": mean, "interval": interval, SPLIT: together})
     folder.write_reliability({SPLIT: judge.reliability(scored)})
     folder.write_label_errors(label_errors([scored]))
+    _gather_pictures(folder, runs, lines, recipe.task)
     write_members(folder.path, [run.path.name for run in runs])
     folder.update_record({"status": "finished"})
+    write_report(folder)
+
+
+def _gather_pictures(folder: RunFolder, runs: list[RunFolder], lines: list[dict[str, Any]], task: str) -> None:
+    """Of what the folds drew, the pictures that are worth seeing among all images; they stay where they are."""
+    files: dict[str, dict[str, str]] = {}
+    images = Counter(line["fold"] for line in lines)
+    for fold, run in enumerate(runs, start=1):
+        before = sum(images[earlier] for earlier in range(1, fold))
+        for place, names in run.read_pictures().get("test", {}).get("files", {}).items():
+            own = {what: f"../{run.path.name}/pictures/{name}" for what, name in names.items()}
+            files[str(before + int(place))] = own
+    suspected = [row["path"] for row in folder.read_label_errors()["images"]]
+    folder.write_pictures({SPLIT: {"kinds": worth_seeing(lines, task, suspected), "files": files}})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from finetune.model import (
     save_model,
 )
 from finetune.model.decision import Decision, write_decision
-from finetune.predict import worth_seeing, write_pictures
+from finetune.predict import write_gallery
 from finetune.report import write_report
 from finetune.run_folder import RunFolder
 from finetune.training.arguments import best_metric
@@ -44,7 +43,8 @@ def finish(work: Work, loaded: LoadedModel) -> RunFolder:
     if work.hardware.is_main:
         _write_results(work, held_out, logits)
         with work.phases("pictures"):
-            _write_pictures(work, saved, list(held_out))
+            images = {name: DecodedImages(split, 0).__getitem__ for name, split in held_out.items()}
+            write_gallery(work.folder, work.recipe.task, images, saved)
     work.note({"status": "finished", "seconds": work.phases.seconds})
     if work.hardware.is_main:
         write_report(work.folder)
@@ -77,21 +77,6 @@ def _write_results(work: Work, held_out: dict[str, Any], logits: dict[str, np.nd
 def _scored(work: Work, name: str, split: Any, logits: np.ndarray) -> Scored:
     together = work.splits.together(name)
     return Scored(name, work.task.name, work.splits.labels, split["path"], logits, targets(split), together)
-
-
-def _write_pictures(work: Work, saved: LoadedModel, splits: Sequence[str]) -> None:
-    """Of each split, the mistakes and the hits that the report shows."""
-    suspected = work.folder.read_label_errors()["images"]
-    index = {}
-    for split in splits:
-        images = DecodedImages(work.splits.datasets[split], 0)
-        rows = (row for row in work.folder.read_predictions() if row["split"] == split)
-        kinds = worth_seeing(rows, [row["path"] for row in suspected if row["split"] == split])
-        places = sorted({place for chosen in kinds.values() for place in chosen})
-        files = write_pictures(work.folder.pictures, split, places, images.__getitem__, saved)
-        index[split] = {"kinds": kinds, "files": {str(place): names for place, names in files.items()}}
-    if index:
-        work.folder.write_pictures(index)
 
 
 def derived_values(work: Work, trainer: ClassifierTrainer) -> dict[str, Any]:

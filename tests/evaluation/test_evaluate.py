@@ -40,7 +40,7 @@ def test_a_run_on_its_own_images_scores_what_training_wrote(run):
     assert told.notes == []
     assert told.folder.read_metrics() == run.read_metrics()
     assert list(told.folder.read_predictions()) == list(run.read_predictions())
-    written = "data.json label_errors.json metrics.json predictions.jsonl reliability.json"
+    written = "data.json label_errors.json metrics.json pictures predictions.jsonl reliability.json"
     assert files(told.folder) == written.split()
     assert evaluate(run.path, device="cpu").folder.path.name == "held-out-2"
 

@@ -19,12 +19,12 @@ def row(true: str, **probabilities: float) -> dict:
 
 def test_mistakes_begin_with_the_surest_and_hits_with_the_least_sure():
     rows = [row("a", a=0.9, b=0.1), row("a", a=0.4, b=0.6), row("b", a=0.8, b=0.2), row("b", a=0.45, b=0.55)]
-    assert worth_seeing(rows) == {"label_errors": [], "mistakes": [2, 1], "hits": [3, 0]}
+    assert worth_seeing(rows, "multiclass") == {"label_errors": [], "mistakes": [2, 1], "hits": [3, 0]}
 
 
 def test_suspected_labels_are_shown_in_their_order():
     rows = [{**row("a", a=0.9, b=0.1), "path": f"{place}.jpg"} for place in range(3)]
-    assert worth_seeing(rows, ["2.jpg", "0.jpg"])["label_errors"] == [2, 0]
+    assert worth_seeing(rows, "multiclass", ["2.jpg", "0.jpg"])["label_errors"] == [2, 0]
 
 
 def test_several_labels_are_as_sure_as_the_surest_wrong_one():
@@ -36,7 +36,7 @@ def test_several_labels_are_as_sure_as_the_surest_wrong_one():
         "probabilities": {"a": 0.99, "b": 0.7, "c": 0.1},
         "unknown": ["b"],
     }
-    assert [how_sure(one) for one in (wrong, right, missed)] == [0.7, 0.6, 0.9]
+    assert [how_sure(one, "multilabel") for one in (wrong, right, missed)] == [0.7, 0.6, 0.9]
     assert [is_right(one) for one in (wrong, right, missed)] == [False, True, False]
 
 

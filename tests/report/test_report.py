@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import finetune
 from finetune.recipe import load_recipe
 from finetune.report import write_report
 from finetune.report.contents import class_rows, confusions, weakest
@@ -117,6 +118,23 @@ def test_the_verb_writes_it_again_without_a_model(run, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("report.html")
     assert (copied / "report.html").read_text() == run.report.read_text()
+
+
+def test_a_later_evaluation_has_a_report_of_its_own_and_tuning_writes_the_runs_anew(run, image_folder, tmp_path):
+    copied = tmp_path / "run"
+    shutil.copytree(run.path, copied)
+    before = (copied / "report.html").read_text()
+    other = finetune.evaluate(copied, image_folder, calibrate=True)
+    assert "calibration: ece" in (copied / "report.html").read_text()
+    assert "calibration: ece" not in before
+    text = (other.path / "report.html").read_text(encoding="utf-8")
+    assert f"<h1>{copied} on {image_folder}</h1>" in text
+    assert "scored on the all split; measured 20" in text
+    assert text.count('class="tile"') == text.count("<small>distillation token</small>") > 0
+    assert text.count("<figure>") == 2
+    call = [sys.executable, "-m", "finetune", "report", str(other.path)]
+    subprocess.run(call, capture_output=True, text=True, check=True)
+    assert (other.path / "report.html").read_text(encoding="utf-8") == text
 
 
 def test_a_run_that_held_nothing_out_says_what_holds_some_out(tmp_path, tiny_vit, image_folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections import Counter
@@ -69,6 +70,19 @@ def test_the_reference_explains_every_key_of_the_metrics_of_a_cross_validation(t
     assert [type(three.metrics[key]) for key in ("folds", "mean")] == [list, dict]
     low, high = three.metrics["interval"]["accuracy"]
     assert low <= three.metrics["mean"]["accuracy"] <= high
+
+
+def test_the_report_shows_every_fold_and_the_mistakes_of_all(three):
+    text = (three.path / "report.html").read_text(encoding="utf-8")
+    assert "each scored by the model that did not train on it" in text
+    table = re.search(r'<table id="folds">(.*?)</table>', text, re.DOTALL)[1]
+    accuracy = re.findall(r"[\d.]+ %", re.search(r'<th scope="row">accuracy</th>(.*?)</tr>', table)[1])
+    shown = [three.metrics["mean"]["accuracy"], *(fold["accuracy"] for fold in three.metrics["folds"])]
+    assert accuracy == [f"{100 * value:.1f} %" for value in shown]
+    tiles = re.findall(r'<div class="path" title="([^"]+)">', text)
+    mistakes = {line["path"] for line in three.predictions if line["predicted"] != line["true"]}
+    assert mistakes
+    assert mistakes <= set(tiles)
 
 
 def test_the_folder_opens_as_the_mean_of_its_models(three, image_folder):
