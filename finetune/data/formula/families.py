@@ -16,7 +16,7 @@ Drawer = Callable[[int, np.ndarray, np.ndarray, int], np.ndarray]
 FAMILIES: dict[str, tuple[Drawer, ...]] = {
     "fractals": (draw_fractals,),
     "contours": (draw_lines, draw_turned, draw_lines, draw_solids),
-    "mixed": (draw_lines, draw_turned, draw_lines, draw_solids, draw_fractals),
+    "mixed": (draw_lines, draw_turned, draw_lines, draw_turned, draw_lines, draw_solids, draw_fractals),
 }
 """By name, the drawers whose turn it is from one class to the next."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from finetune.data.formula.exact import between, cosine, sine, uniform
 from finetune.data.formula.paint import blend
-from finetune.data.formula.scene import scene
+from finetune.data.formula.scene import Pose, scene
 
 _CLASS, _SCENE = 10, 11
 _ANGLES, _WAVES = 1024, 7
@@ -23,26 +23,20 @@ def draw_solids(seed: int, classes: np.ndarray, instances: np.ndarray, size: int
         (n, 3, size, size) float32 in [0, 255].
     """
 
-    def layer(
-        stream: int, kinds: np.ndarray, scale: tuple[float, float], off_centre: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        shape, own = uniform(seed, _CLASS, [kinds], 40), uniform(seed, stream, [kinds, instances], 12 + _WAVES)
-        return _solid(shape, own, size, scale, off_centre)
+    def layer(stream: int, kinds: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
+        shape, own = uniform(seed, _CLASS, [kinds], 40), uniform(seed, stream, [kinds, instances], 7 + _WAVES)
+        return _solid(shape, own, pose, size)
 
     return scene(seed, _SCENE, classes, instances, size, layer)
 
 
-def _solid(
-    shape: np.ndarray, own: np.ndarray, size: int, scale: tuple[float, float], off_centre: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _solid(shape: np.ndarray, own: np.ndarray, pose: Pose, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Coverage and surface."""
-    radii = _radii(shape, own[:, 12:])
-    reach = between(own[:, 0], *scale) * np.float32(size / 2)
-    centre = np.floor(between(own[:, 1:3], 0.5 - off_centre, 0.5 + off_centre) * size).astype(int)
-    turn = np.where(own[:, 3] < 0.5, between(own[:, 4], -0.06, 0.06), own[:, 4])
-    angle, distance = _around(centre, size)
-    angle = (angle + np.floor(turn * _ANGLES).astype(np.int64)[:, None, None]) & (_ANGLES - 1)
-    edge = np.take_along_axis(radii, angle.reshape(len(radii), -1), axis=1).reshape(angle.shape) * reach[:, None, None]
+    radii = _radii(shape, own[:, 7:])
+    angle, distance = _around(np.floor(pose.middle).astype(int), size)
+    angle = (angle + np.floor(pose.turn * _ANGLES).astype(np.int64)[:, None, None]) & (_ANGLES - 1)
+    edge = np.take_along_axis(radii, angle.reshape(len(radii), -1), axis=1).reshape(angle.shape)
+    edge = edge * pose.reach[:, None, None]
     coverage = np.clip(edge - distance + np.float32(0.5), 0, 1)
     depth = np.clip(distance / np.maximum(edge, np.float32(1e-6)), 0, 1)
     return coverage, _surface(depth, angle, shape, own)
@@ -68,8 +62,8 @@ def _surface(depth: np.ndarray, angle: np.ndarray, shape: np.ndarray, own: np.nd
     rings, sectors = (np.floor(shape[:, place, None, None] * kinds) for place, kinds in ((32, 5), (34, 4)))
     ringed = (rings > 0) & (sine(depth * rings * np.float32(0.5) + shape[:, 35, None, None]) > 0)
     cut = (sectors > 1) & (sine(angle / np.float32(_ANGLES) * sectors * 2) > 0)
-    colours = own[:, 5:11] * np.float32(255)
-    light = 1 - (1 - between(own[:, 11, None, None], 0.5, 1.0)) * depth * depth
+    colours = own[:, :6] * np.float32(255)
+    light = 1 - (1 - between(own[:, 6, None, None], 0.5, 1.0)) * depth * depth
     picture = blend((ringed ^ cut).astype(np.float32), colours[:, 3:], colours[:, :3])
     picture *= light[:, None]
     return picture

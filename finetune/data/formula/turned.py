@@ -6,13 +6,14 @@ import numpy as np
 
 from finetune.data.formula.exact import between, cosine, sine, uniform
 from finetune.data.formula.paint import blend
-from finetune.data.formula.scene import scene
+from finetune.data.formula.scene import Pose, scene
 
 _CLASS, _SCENE = 21, 22
 _RINGS, _PARTS = 128, 5  # heights at which a profile is known, and parts that it is made of
 _MARK_ROWS, _MARK_COLUMNS = 12, 10
 _CELLS = _MARK_ROWS * _MARK_COLUMNS
-_PRINTED, _OF_GLASS = 0.33, 0.25  # shares of the cells, and of the classes
+_PRINTED = 0.33  # of the cells
+_OF_GLASS, _WITH_FLAT_SIDES = 0.25, 0.3  # of the classes
 
 
 def draw_turned(seed: int, classes: np.ndarray, instances: np.ndarray, size: int) -> np.ndarray:
@@ -23,39 +24,36 @@ def draw_turned(seed: int, classes: np.ndarray, instances: np.ndarray, size: int
         (n, 3, size, size) float32 in [0, 255].
     """
 
-    def layer(
-        stream: int, kinds: np.ndarray, scale: tuple[float, float], off_centre: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        shape, own = uniform(seed, _CLASS, [kinds], 24), uniform(seed, stream, [kinds, instances], 20 + _PARTS)
-        printed = uniform(seed, stream + 1, [kinds, instances], _CELLS) < _PRINTED
-        return _thing(shape, own, printed.astype(np.float32), size, scale, off_centre)
+    def layer(stream: int, kinds: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray]:
+        shape, own = uniform(seed, _CLASS, [kinds], 24), uniform(seed, stream, [kinds, instances], 15 + _PARTS + _CELLS)
+        return _thing(shape, own, pose, size)
 
     return scene(seed, _SCENE, classes, instances, size, layer)
 
 
-def _thing(
-    shape: np.ndarray, own: np.ndarray, printed: np.ndarray, size: int, scale: tuple[float, float], off_centre: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Coverage and surface; a quarter of the classes is of glass."""
-    widths, bands = _profile(shape, own[:, 20:])
-    reach = between(own[:, 0, None, None], *scale) * np.float32(size / 2)
-    across, along = (way / reach for way in _ways(own, size, off_centre))
+def _thing(shape: np.ndarray, own: np.ndarray, pose: Pose, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage and surface; some classes are of glass, and some have two flat sides instead of a round one."""
+    widths, bands = _profile(shape, own[:, 15 : 15 + _PARTS])
+    across, along = _ways(pose, size)
+    reach = pose.reach[:, None, None]
     ring = np.clip(np.floor((along + 1) * np.float32(_RINGS / 2)), 0, _RINGS - 1).astype(np.int64)
     width, band = (_at(table, ring) for table in (widths, bands))
     sides = np.clip((width - np.abs(across)) * reach + np.float32(0.5), 0, 1)
     ends = np.clip((1 - np.abs(along)) * reach + np.float32(0.5), 0, 1)
     round_it = np.clip(across / np.maximum(width, np.float32(1e-6)), -1, 1)
-    opaque = np.where(shape[:, 23] < _OF_GLASS, between(own[:, 19], 0.45, 0.8), np.float32(1))
-    surface = _surface(band, _marks(printed, ring, round_it), round_it, own)
+    opaque = np.where(shape[:, 23] < _OF_GLASS, between(own[:, 14], 0.45, 0.8), np.float32(1))
+    printed = (own[:, 15 + _PARTS :] < _PRINTED).astype(np.float32)
+    surface = _surface(band, _marks(printed, ring, round_it), own)
+    surface *= _light(round_it, shape[:, 22] < _WITH_FLAT_SIDES, own)[:, None]
     return sides * ends * opaque[:, None, None], surface
 
 
-def _ways(own: np.ndarray, size: int, off_centre: float) -> tuple[np.ndarray, np.ndarray]:
-    """(n, size, size) of every pixel: how far it is from the axis, and along it, in pixels. Most things stand."""
-    turn = np.where(own[:, 3] < 0.65, between(own[:, 4], -0.03, 0.03), own[:, 4])[:, None, None]
-    middle = between(own[:, 1:3], 0.5 - off_centre, 0.5 + off_centre) * np.float32(size)
+def _ways(pose: Pose, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """(n, size, size) of every pixel: how far it is from the axis, and along it, in half heights of the thing."""
+    turn, reach = pose.turn[:, None, None], pose.reach[:, None, None]
     pixel = np.arange(size, dtype=np.float32) + np.float32(0.5)
-    right, down = pixel[None, None, :] - middle[:, 0, None, None], pixel[None, :, None] - middle[:, 1, None, None]
+    right = (pixel[None, None, :] - pose.middle[:, 0, None, None]) / reach
+    down = (pixel[None, :, None] - pose.middle[:, 1, None, None]) / reach
     return cosine(turn) * right + sine(turn) * down, cosine(turn) * down - sine(turn) * right
 
 
@@ -82,15 +80,21 @@ def _marks(printed: np.ndarray, ring: np.ndarray, round_it: np.ndarray) -> np.nd
     return _at(printed, row * _MARK_COLUMNS + column)
 
 
-def _surface(band: np.ndarray, marks: np.ndarray, round_it: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Three colours in bands, print on the last kind, and light that falls from one side."""
-    colours = own[:, 5:17].reshape(-1, 4, 3) * np.float32(255)
+def _surface(band: np.ndarray, marks: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Three colours in bands, and print on the last kind."""
+    colours = own[:, :12].reshape(-1, 4, 3) * np.float32(255)
     picture = blend((band >= 1).astype(np.float32), colours[:, 1], colours[:, 0])
     picture = blend((band >= 2).astype(np.float32), colours[:, 2], picture)
-    picture = blend((band >= 2) * marks, colours[:, 3], picture)
-    away = round_it - between(own[:, 17, None, None], -0.5, 0.5)
-    picture *= (1 - between(own[:, 18, None, None], 0.1, 0.5) * np.minimum(away * away, 1))[:, None]
-    return picture
+    return blend((band >= 2) * marks, colours[:, 3], picture)
+
+
+def _light(round_it: np.ndarray, flat: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """(n, size, size) that falls from one side: less and less around a thing, or all at once at a box's edge."""
+    edge = between(own[:, 12, None, None], -0.5, 0.5)
+    away = round_it - edge
+    shade = np.where(flat[:, None, None], away > 0, np.minimum(away * away, 1)).astype(np.float32)
+    light: np.ndarray = 1 - between(own[:, 13, None, None], 0.1, 0.5) * shade
+    return light
 
 
 def _at(tables: np.ndarray, places: np.ndarray) -> np.ndarray:
