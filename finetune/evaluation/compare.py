@@ -20,8 +20,10 @@ from finetune.evaluation.intervals import (
     wilson,
 )
 from finetune.evaluation.lines import predicted_of_lines, scored_of_lines
-from finetune.evaluation.sides import Side, common_images, is_right, read_sides
+from finetune.evaluation.sides import Side, common_images, read_sides, said
+from finetune.labels import LabelSpace
 from finetune.metrics.definitions import MULTICLASS
+from finetune.predict import is_right
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,11 @@ def compare(runs: Sequence[str | Path], split: str | None = None) -> Comparison:
     lines = [[side.lines[path] for path in paths] for side in sides]
     drawn, whole, right = [], [], []
     resamples = resamples_for(len(paths), len(first.labels))
-    for own in lines:
-        statistics = _statistics(own, first)
+    for side, own in zip(sides, lines, strict=True):
+        statistics = _statistics(own, side, first.labels)
         whole.append({key: float(value[0]) for key, value in statistics(np.ones((1, len(own)))).items()})
         drawn.append(draw(statistics, len(own), resamples))
-        right.append(np.array([is_right(line) for line in own]))
+        right.append(np.array([is_right({**line, "predicted": said(line, side.task)}) for line in own]))
     metrics = {
         name: _with_intervals(values, draws, len(paths))
         for name, values, draws in zip(names, whole, drawn, strict=True)
@@ -135,13 +137,13 @@ def mcnemar(only_one: int, only_other: int) -> float:
 # ---------------------------------------------------------------- comparing
 
 
-def _statistics(lines: Sequence[dict[str, Any]], side: Side) -> Any:
-    scored = scored_of_lines(lines, side.labels, side.task, "compared")
+def _statistics(lines: Sequence[dict[str, Any]], side: Side, labels: LabelSpace) -> Any:
+    scored = scored_of_lines(lines, labels, side.task, "compared")
     if not np.isfinite(scored.logits).all():
         raise DataError(f"{side.name}: has predictions that are no numbers, so nothing compares")
     if side.task == MULTICLASS:
         return multiclass_statistics(scored.logits, scored.targets, scored.logits.argmax(axis=1))
-    return multilabel_statistics(scored.logits, scored.targets, predicted_of_lines(lines, side.labels))
+    return multilabel_statistics(scored.logits, scored.targets, predicted_of_lines(lines, labels))
 
 
 def _with_intervals(whole: dict[str, float], drawn: dict[str, NDArray[np.float64]], images: int) -> dict[str, Any]:

@@ -74,11 +74,13 @@ def evaluate(
     """
     wish, opened = wish or Wish(), open_model(model, device)
     notes = [f"preprocessing: {opened.note}"] if opened.note else []
+    _refuse_in_vain(opened, wish)
+    only_tune = (tune_thresholds or calibrate) and wish == Wish()
+    parts, seen = ([], {}) if only_tune else wanted_splits(opened, wish, notes)
     tuned = _tune(opened, tune_thresholds, calibrate, on_batch) if tune_thresholds or calibrate else None
-    if tuned is not None and wish == Wish():
+    if tuned is not None and only_tune:
         return Told(tuned, notes, tuned)
     began = time.perf_counter()
-    parts, seen = wanted_splits(opened, wish, notes)
     measured = [_measured(opened, part, wish, on_batch) for part in parts]
     splits = [scored for scored, _ in measured]
     if opened.predictor.task.name == MULTICLASS and not any((scored.targets >= 0).any() for scored in splits):
@@ -93,11 +95,12 @@ def evaluate(
         {
             "model": opened.name,
             "task": opened.predictor.task.name,
-            "data": seen,
+            "data": {**seen, "findings": parts[0][1].findings.as_dict()},
             "classes": list(splits[0].labels.names),
             "preprocessing": dataclasses.asdict(opened.predictor.pixels),
             "precision": _precision(opened, wish),
             "flip": opened.predictor.flip if wish.flip is None else wish.flip,
+            "decision": dataclasses.asdict(judge.decision),
             "device": str(opened.predictor.device),
             "created": datetime.now(timezone.utc).isoformat(),
             "seconds": round(time.perf_counter() - began, 3),
@@ -123,7 +126,7 @@ def _measured(
         if truth.ndim == 1:
             kept = np.flatnonzero(truth >= 0)
             dataset, truth, together = dataset.select(kept), truth[kept], together[kept]
-    outputs = outputs_of(known, labels, names)
+    outputs = outputs_of(known, labels, names, data.labels)
     logits = predictor.logits(
         dataset,
         precision=_precision(opened, wish),
@@ -161,6 +164,18 @@ def _of_classes(truth: np.ndarray, labels: LabelSpace, wanted: list[int]) -> tup
     return place[truth], names
 
 
+def _refuse_in_vain(opened: Opened, wish: Wish) -> None:
+    """What would be refused after all images were scored, or do nothing."""
+    out = None if wish.out is None else Path(wish.out).expanduser()
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunFolderError(f"{out}: exists already; choose another with --out")
+    if wish.threshold is not None and opened.predictor.task.name == MULTICLASS:
+        raise DataError(
+            f"{opened.name}: of one label an image the most probable is predicted, so a threshold does nothing; leave "
+            "out --threshold, or let --tune-thresholds find out below which probability the model should abstain"
+        )
+
+
 def _precision(opened: Opened, wish: Wish) -> Precision:
     if wish.precision is not None or opened.run is None:
         return wish.precision or "fp32"
@@ -177,9 +192,10 @@ def _judge(opened: Opened, wish: Wish, splits: list[Scored]) -> Judge:
     threshold = wish.threshold
     if threshold is None and wish.config is not None:
         threshold = wish.config.threshold
+    tuned = _tuned_before(opened, wish, splits)
     if threshold is not None:
         decision = dataclasses.replace(decision, thresholds=None)
-    tuned = None if threshold is not None else _tuned_before(opened, wish, splits)
+        tuned = tuned and dataclasses.replace(tuned, thresholds=None)
     return Judge(decision, predictor.threshold if threshold is None else threshold, _top_k(opened, wish), tuned)
 
 
@@ -248,8 +264,6 @@ def _folder(opened: Opened, wish: Wish) -> ResultFolder:
     """A new folder."""
     if wish.out is not None:
         out = Path(wish.out).expanduser()
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise RunFolderError(f"{out}: exists already; choose another with --out")
         out.mkdir(parents=True, exist_ok=True)
         return ResultFolder(out)
     root = Path("evaluations") if opened.run is None else RunFolder(opened.run.path).evaluations

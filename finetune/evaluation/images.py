@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.data import Splits, load_held_out, load_splits
-from finetune.errors import DataError
+from finetune.errors import DataError, FinetuneError
 from finetune.evaluation.opened import Opened
 from finetune.evaluation.wish import Wish
 from finetune.recipe import Recipe, load_recipe, with_overrides
@@ -22,7 +22,7 @@ def wanted_splits(opened: Opened, wish: Wish, notes: list[str]) -> tuple[list[tu
         recipe, cut = data_recipe(wish.data, task, wish.overrides)
         data = load_held_out(recipe, wish.split, cut=cut)
         _note_data(data, notes)
-        return [(name, data) for name in data.datasets], data.source
+        return [(name, data) for name in data.datasets], data.source | _learned_from(opened, data, notes)
     if opened.run is None or opened.folds:
         what = "its folds measured its own images already" if opened.folds else "it is no run, so it has no data"
         raise DataError(f"{opened.name}: {what}; say what to evaluate on, as in --data photos")
@@ -31,7 +31,7 @@ def wanted_splits(opened: Opened, wish: Wish, notes: list[str]) -> tuple[list[tu
         recipe = with_overrides(recipe, wish.overrides)
     if wish.split == "all":
         data = load_held_out(recipe, "all")
-        return [("all", data)], data.source
+        return [("all", data)], data.source | _learned_from(opened, data, notes)
     data = load_splits(recipe)
     if data.source["fingerprint"] != opened.run.read_record().get("data", {}).get("fingerprint"):
         notes.append("the run's images or labels are not what they were when it was trained")
@@ -43,6 +43,27 @@ def wanted_splits(opened: Opened, wish: Wish, notes: list[str]) -> tuple[list[tu
             "them, or other images by --data"
         )
     return [(name, data) for name in wanted], data.source
+
+
+def _learned_from(opened: Opened, data: Splits, notes: list[str]) -> dict[str, int]:
+    """How many of the images the run was trained on, told by their bytes; nothing where nobody can know,
+    because the run's own images are gone."""
+    if opened.run is None:
+        return {}
+    try:
+        own = load_splits(opened.run.read_recipe_from_anywhere())
+    except FinetuneError:
+        notes.append("the run's own images cannot be read, so nobody can tell whether it learned from these")
+        return {}
+    known = {content for name in own.contents if opened.folds or name == "train" for content in own.contents[name]}
+    images = [content for contents in data.contents.values() for content in contents]
+    count = sum(content in known for content in images)
+    if count:
+        notes.append(
+            f"the model learned from {count} of these {len(images)} images, so its scores on them, and the labels that "
+            "look wrong, say little; measure it on images that it has not seen"
+        )
+    return {"learned_from": count}
 
 
 def data_recipe(data: str | Path, task: str, overrides: Mapping[str, Any]) -> tuple[Recipe, bool]:

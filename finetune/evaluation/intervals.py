@@ -61,16 +61,19 @@ def headline_intervals(
     targets: NDArray[Any],
     predicted: NDArray[Any],
     metrics: Mapping[str, Any],
+    together: NDArray[Any] | None = None,
 ) -> dict[str, Ends | None]:
     """The 95 % interval of each headline metric.
 
-    Shares of images (accuracy, top-k accuracy) have Wilson's interval, all others a bias-corrected bootstrap's.
+    Shares of images (accuracy, top-k accuracy) have Wilson's interval, all others a bias-corrected bootstrap's, which
+    draws images of one group together; then shares have it too, as Wilson's takes images for independent.
 
     Args:
         task_name: multiclass or multilabel.
         logits, targets: As of `finetune.metrics.score_metrics`.
         predicted: multiclass (images,) class ids; multilabel (images, classes) of 1 and 0.
         metrics: What `score_metrics` returned for them.
+        together: (images,) numbers; images of one number belong together.
     Returns:
         By metric ``[low, high]``. None where the metric has no value; where every draw gives the same (a perfect score
         on few images: a bootstrap cannot say how much worse it might be, Wilson's interval of accuracy can); and for
@@ -83,11 +86,29 @@ def headline_intervals(
     known = targets >= 0 if targets.ndim == 1 else (targets >= 0).any(axis=1)
     kept = logits[known], targets[known], predicted[known]
     statistics = (multiclass_statistics if task_name == MULTICLASS else multilabel_statistics)(*kept)
-    found: dict[str, Ends | None] = bootstrap(statistics, len(kept[0]), resamples_for(*kept[0].shape))
+    groups = None if together is None else _groups(np.asarray(together)[known])
+    found: dict[str, Ends | None] = bootstrap(statistics, len(kept[0]), resamples_for(*kept[0].shape), groups)
     images = metrics["images"]
     for name in _proportions(task_name, names):
-        found[name] = wilson(round(metrics[name] * images), images)
-    return {name: None if metrics[name] is None else found.get(name) for name in names}
+        if groups is None or found.get(name) is None:
+            found[name] = wilson(round(metrics[name] * images), images)
+    return {name: None if metrics[name] is None else _possible(name, found.get(name)) for name in names}
+
+
+def _groups(together: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Each image's group, counted from 0; None where every image is one of its own."""
+    names, groups = np.unique(together, return_inverse=True)
+    return None if len(names) == len(groups) else groups.reshape(-1).astype(np.int64)
+
+
+def _possible(name: str, ends: Ends | None) -> Ends | None:
+    """Ends that the metric can have: the normal distribution knows no bounds.
+
+    >>> _possible("mAP", [0.99, 1.01]), _possible("loss", [-0.1, 1.2])
+    ([0.99, 1.0], [0.0, 1.2])
+    """
+    low, high = (-1.0 if "matthews" in name else 0.0), (math.inf if name == "loss" else 1.0)
+    return None if ends is None else [min(max(end, low), high) for end in ends]
 
 
 def resamples_for(images: int, classes: int) -> int:
@@ -100,7 +121,9 @@ def resamples_for(images: int, classes: int) -> int:
     return int(np.clip(_WORK // max(1, work), LEAST, MOST))
 
 
-def bootstrap(statistics: Statistics, images: int, resamples: int = MOST) -> dict[str, Ends | None]:
+def bootstrap(
+    statistics: Statistics, images: int, resamples: int = MOST, groups: NDArray[np.int64] | None = None
+) -> dict[str, Ends | None]:
     """Intervals of statistics over images that are drawn with replacement.
 
     Plain percentiles of mAP lie too high on few images, because an image that is drawn twice ties with itself. Which
@@ -113,10 +136,11 @@ def bootstrap(statistics: Statistics, images: int, resamples: int = MOST) -> dic
         statistics: What is computed from weights, which count how often each image was drawn.
         images: How many there are.
         resamples: How many draws.
+        groups: Each image's group, counted from 0: whole groups are drawn.
     Returns:
         ``[low, high]`` among the draws that have a value; None where they are all the same.
     """
-    whole, drawn = statistics(np.ones((1, images))), draw(statistics, images, resamples)
+    whole, drawn = statistics(np.ones((1, images))), draw(statistics, images, resamples, groups)
     return {name: interval_of(values, float(whole[name][0])) for name, values in drawn.items()}
 
 
@@ -137,9 +161,13 @@ def interval_of(values: Floats, whole: float) -> Ends | None:
     return [whole - half, whole + half]
 
 
-def draw(statistics: Statistics, images: int, resamples: int = MOST) -> dict[str, Floats]:
-    """The values of statistics on each draw; the same draws at every call."""
-    pieces = [statistics(weights) for weights in _weights(images, resamples)]
+def draw(
+    statistics: Statistics, images: int, resamples: int = MOST, groups: NDArray[np.int64] | None = None
+) -> dict[str, Floats]:
+    """The values of statistics on each draw, of images or of whole groups; the same draws at every call."""
+    units = images if groups is None else int(groups.max()) + 1
+    drawn = (weights if groups is None else weights[:, groups] for weights in _weights(units, resamples))
+    pieces = [statistics(weights) for weights in drawn]
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 

@@ -27,13 +27,16 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{name} ({i})" if count[name] > 1 else name for i, name in enumerate(names))
 
 
-def outputs_of(data: LabelSpace, model: LabelSpace, names: Sequence[str] | None = None) -> list[int]:
+def outputs_of(
+    data: LabelSpace, model: LabelSpace, names: Sequence[str] | None = None, whole: LabelSpace | None = None
+) -> list[int]:
     """For each class of the data, which of the model's outputs it is.
 
     Args:
-        data: The classes of the data.
+        data: The classes of the data that are asked for.
         model: The model's, in the order of its outputs.
         names: What the data call each of the model's outputs, where that is something else.
+        whole: All classes of the data; by default those that are asked for.
     Returns:
         Places among the model's outputs. Names are compared as they are; then, for names such as "tench, Tinca
         tinca", with each of their parts that no other output has. Where the data have as many WordNet ids as the
@@ -54,7 +57,7 @@ def outputs_of(data: LabelSpace, model: LabelSpace, names: Sequence[str] | None 
     if not missing:
         return [found[name] for name in data.names]
     if all(WORDNET.fullmatch(name) for name in data.names):
-        return _by_order(data, model)
+        return _by_order(data, whole or data, model)
     listed = ", ".join(repr(name) for name in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
     raise DataError(
@@ -104,12 +107,12 @@ def _parts(names: Sequence[str]) -> dict[str, int]:
     return {part: i for part, i in parts if count[part] == 1}
 
 
-def _by_order(data: LabelSpace, model: LabelSpace) -> list[int]:
-    if len(data) != len(model):
+def _by_order(data: LabelSpace, whole: LabelSpace, model: LabelSpace) -> list[int]:
+    if len(whole) != len(model):
         raise DataError(
-            f"the data have {len(data)} WordNet ids, the model has {len(model)} outputs; only a folder of all of them "
+            f"the data have {len(whole)} WordNet ids, the model has {len(model)} outputs; only a folder of all of them "
             "says by its order which is which; --class-names FILE, such as ImageNet's LOC_synset_mapping.txt, says it "
             "of some"
         )
-    order = sorted(data.names)
+    order = sorted(whole.names)
     return [order.index(name) for name in data.names]

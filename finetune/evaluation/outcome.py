@@ -60,7 +60,11 @@ class Judge:
         )
         probabilities = _task(scored).probabilities(logits)
         predicted = _task(scored).decisions(probabilities, thresholds)
-        found["intervals"] = headline_intervals(scored.task, logits, scored.targets, predicted, found)
+        found["intervals"] = self._intervals(scored, logits, predicted, found)
+        apart = self._cross_fitted(scored)
+        if apart is not None:  # of all metrics, only the loss can tell by which temperature it was scaled
+            found["loss"] = score_metrics(scored.task, apart, scored.targets, scored.labels)["loss"]
+            found["intervals"]["loss"] = self._intervals(scored, apart, predicted, found)["loss"]
         if scored.task == MULTICLASS and self.decision.abstain_below is not None and found["images"]:
             known = scored.targets >= 0
             decided = probabilities.max(axis=1) >= self.abstain_below(scored)
@@ -70,6 +74,15 @@ class Judge:
                 **abstaining(decided[known], right),
             }
         return found
+
+    def _intervals(
+        self, scored: Scored, logits: NDArray[Any], predicted: NDArray[Any], found: dict[str, Any]
+    ) -> dict[str, Any]:
+        return headline_intervals(scored.task, logits, scored.targets, predicted, found, scored.together)
+
+    def _cross_fitted(self, scored: Scored) -> NDArray[np.float64] | None:
+        """The logits of the images that fitted the temperature, scaled by what the others of them fitted."""
+        return self.tuned.cross_fitted_logits if self.tuned and self.tuned.split == scored.split else None
 
     def lines(self, scored: Scored) -> Iterator[dict[str, Any]]:
         """The lines of ``predictions.jsonl``."""
@@ -92,7 +105,7 @@ class Judge:
         before = reliability(scored.task, scored.logits, scored.targets, names)
         if self.decision.temperature is None:
             return {"before": before, "after": None}
-        apart = self.tuned.cross_fitted_logits if self.tuned and self.tuned.split == scored.split else None
+        apart = self._cross_fitted(scored)
         logits = self.decision.calibrated(scored.logits) if apart is None else apart
         return {"before": before, "after": reliability(scored.task, logits, scored.targets, names)}
 

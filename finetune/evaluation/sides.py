@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from finetune.errors import DataError, RunFolderError
 from finetune.labels import LabelSpace
+from finetune.metrics.definitions import MULTICLASS
 from finetune.run_folder import ResultFolder, RunFolder, is_run
 
 PREFERRED = ("test", "validation", "out_of_fold", "all")
@@ -104,6 +105,10 @@ def common_images(sides: Sequence[Side]) -> tuple[list[str], list[str]]:
         notes.append(f"{len(shared) - len(agreed)} images are left out, because their labels are not the same")
     if not agreed:
         raise DataError("no image has the same labels in all runs; evaluate them on the same data first")
+    for side in sides:
+        abstained = sum(not side.lines[path]["predicted"] for path in agreed) if side.task == MULTICLASS else 0
+        if abstained:
+            notes.append(f"{side.name} abstains on {abstained} of these images; its most probable class counts there")
     if len({side.fingerprint for side in sides if side.fingerprint}) > 1:
         notes.append(
             "the runs' data or splits are not the same, so one may have learned from images that are compared here; "
@@ -116,6 +121,6 @@ def _truth(line: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(sorted(line["true"])), tuple(sorted(line.get("unknown", ())))
 
 
-def is_right(line: Mapping[str, Any]) -> bool:
-    """Whether the decision is the truth, where it is known. A model that abstains is not right."""
-    return set(line["predicted"]) - set(line.get("unknown", ())) == set(line["true"])
+def said(line: Mapping[str, Any], task: str) -> set[str]:
+    """The labels that a comparison counts: of one label an image, the most probable, also where the model abstains."""
+    return {next(iter(line["probabilities"]))} if task == MULTICLASS else set(line["predicted"])

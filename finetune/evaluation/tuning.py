@@ -49,44 +49,36 @@ def tune(scored: Scored, before: Decision, *, thresholds: bool, calibrate: bool)
 
     Args:
         scored: Validation images, with logits as the model gives them.
-        before: The decision that the model has; what is not tuned now stays. Under a new temperature thresholds move
-            so that they decide as before, and an abstention, which cannot, is tuned anew.
+        before: The decision that the model has. What it has is tuned again on these images, so that each of them is
+            judged by what the others gave, and the report says it all.
         thresholds: Tune a threshold for each class (multilabel), or one to abstain below (multiclass).
         calibrate: Fit temperatures.
     Returns:
         Nothing but ``before`` where an image's logits are not finite.
     """
-    thresholds = thresholds or (calibrate and before.abstain_below is not None)
+    thresholds = thresholds or before.thresholds is not None or before.abstain_below is not None
+    calibrate = calibrate or before.temperature is not None
     if not np.isfinite(scored.logits).all() or not len(scored.targets):
         return Tuned(scored.split, before)
     report: dict[str, Any] = {"split": scored.split, "images": len(scored.targets)}
-    temperature, apart = before.temperature, None
+    temperature, apart = None, None
     if calibrate:
         temperature = tuple(map(float, fit_temperature(scored.task, scored.logits, scored.targets)))
         apart = cross_fitted(scored.task, scored.logits, scored.targets, scored.together)
         report["calibration"] = _calibration_report(scored, Decision(temperature), apart)
-    decision = Decision(temperature, _moved(before, temperature), before.abstain_below)
+    decision = Decision(temperature)
     if not thresholds:
         return Tuned(scored.split, decision, report, cross_fitted_logits=apart)
     logits = decision.calibrated(scored.logits)
     if scored.task == MULTICLASS:
         tuned, below = _tune_abstention(scored, logits, report)
         decision = Decision(temperature, None, tuned or None)
-        return Tuned(scored.split, decision, report, abstain_below=below, cross_fitted_logits=apart)
+        return Tuned(scored.split, decision, report, abstain_below=below if tuned else None, cross_fitted_logits=apart)
     found = tune_thresholds(logits, scored.targets, scored.together)
     held_out = cross_fitted_thresholds(logits, scored.targets, scored.together)
     report["thresholds"] = _thresholds_report(scored, logits, found, held_out)
     decision = Decision(temperature, tuple(map(float, found)))
     return Tuned(scored.split, decision, report, thresholds=held_out, cross_fitted_logits=apart)
-
-
-def _moved(before: Decision, temperature: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """Thresholds that decide under another temperature as they did before."""
-    if before.thresholds is None or temperature == before.temperature:
-        return before.thresholds
-    odds = np.log(before.thresholds) - np.log1p(-np.asarray(before.thresholds))
-    raw = odds * np.asarray(before.temperature or 1.0)
-    return tuple(map(float, sigmoid(raw / np.asarray(temperature or 1.0))))
 
 
 def _tune_abstention(scored: Scored, logits: NDArray[Any], report: dict[str, Any]) -> tuple[float, NDArray[np.float64]]:

@@ -24,6 +24,7 @@ HEADLINES = {
 }
 """By task, the metrics at the top; multi-label accuracy is the share of images with every label right."""
 
+DOUBTED = "label_errors"
 _MOST_CLASSES = 100  # beyond, a confusion matrix cannot be read: its largest confusions stand in a table
 
 
@@ -45,13 +46,16 @@ def contents(folder: ResultFolder) -> dict[str, Any]:
         "headlines": headlines(subject.task, metrics),
         "folds": fold_rows(subject.task, written),
         "splits": list(metrics),
+        "found": found,
         "weakest": weakest(found, rows),
+        "flawless": flawless(found),
+        "thresholds": thresholds_of(folder, subject),
         "classes": class_rows(found, rows),
-        "confusions": confusions(rows)[:12],
+        "confusions": confusions(rows)[:30],
         "figures": figures(folder, subject, found, rows, reliability),
         "calibration": [(when, (reliability.get(when) or {}).get("ece")) for when in ("before", "after")],
         "trust": trust(folder),
-        "galleries": galleries(folder, split, rows),
+        "galleries": [*galleries(folder, split, rows), *doubted(folder)],
         "findings": subject.data.get("findings", {}),
     }
 
@@ -101,6 +105,18 @@ def weakest(found: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any] | N
     return listed[0] if listed and listed[0]["f1"] < 1 else None
 
 
+def flawless(found: Mapping[str, Any]) -> bool:
+    """Whether every class that has images is predicted without a mistake, and there is one."""
+    f1 = [row["f1"] for row in found.get("per_class", {}).values() if row["support"]]
+    return bool(f1) and all(value == 1 for value in f1)
+
+
+def thresholds_of(folder: ResultFolder, subject: Subject) -> dict[str, float]:
+    """By class, the probability from which it is predicted, where each has its own."""
+    tuned = (folder.read_tuning() or {}).get("thresholds")
+    return {name: row["threshold"] for name, row in tuned["per_class"].items()} if tuned else dict(subject.thresholds)
+
+
 def confusions(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Which class was taken for which, the most frequent first (images with one true and one predicted label)."""
     pairs = Counter(
@@ -132,7 +148,7 @@ def figures(
     if subject.history:
         metrics = dict.fromkeys([subject.best_metric, "accuracy", "mAP", "f1_macro"])
         drawn["curves"] = curves(subject.history, [name for name in metrics if name != "loss"], subject.best_step)
-    if "confusion_matrix" in found and len(names) <= _MOST_CLASSES:
+    if found.get("confusion_matrix") and len(names) <= _MOST_CLASSES:
         drawn["confusion"] = confusion_matrix(found["confusion_matrix"], names)
     if rows and names:
         whole = (row for row in folder.read_predictions() if row["split"] == rows[0]["split"])
@@ -145,22 +161,39 @@ def figures(
 
 
 def galleries(folder: ResultFolder, split: str | None, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Pictures that training or an evaluation left in the run folder, each with what is true and what was said."""
-    index = folder.read_pictures()
+    """Pictures that training or an evaluation left in the folder, each with what is true and what was said."""
+    index = folder.read_pictures().get(str(split), {})
     shown = []
-    for kind, places in index.get(str(split), {}).get("kinds", {}).items():
-        files = index[str(split)]["files"]
-        tiles = [_tile(folder.pictures, files[str(place)], rows[place]) for place in places if str(place) in files]
-        shown.append({"kind": kind, "tiles": tiles})
-    return shown
+    for kind, places in index.get("kinds", {}).items():
+        tiles = [{**_picture(folder, index, place, rows[place]["path"]), **_said(rows[place])} for place in places]
+        shown.append({"kind": kind, "tiles": [tile for tile in tiles if tile["pictures"]]})
+    return [gallery for gallery in shown if gallery["kind"] != DOUBTED]
 
 
-def _tile(pictures: Path, files: Mapping[str, str], row: Row) -> dict[str, Any]:
+def doubted(folder: ResultFolder) -> list[dict[str, Any]]:
+    """Pictures of the images of every split whose labels are perhaps wrong, the most suspicious of each first."""
+    suspected = folder.read_label_errors()["images"] if folder.label_errors.is_file() else []
+    tiles = []
+    for split, index in folder.read_pictures().items():
+        own = [row for row in suspected if row["split"] == split]
+        for row, place in zip(own, index["kinds"].get(DOUBTED, ()), strict=False):
+            tiles.append({**_picture(folder, index, place, row["path"]), "split": split, **row})
+    return [{"kind": DOUBTED, "tiles": [tile for tile in tiles if tile["pictures"]]}]
+
+
+def _picture(folder: ResultFolder, index: Mapping[str, Any], place: int, path: str) -> dict[str, Any]:
+    """The pictures of an image that are there, and where it came from."""
+    files = {what: folder.pictures / name for what, name in index["files"].get(str(place), {}).items()}
+    return {
+        "pictures": {what: embedded(file) for what, file in files.items() if file.is_file()},
+        "path": path,
+        "short": "/".join(Path(path).parts[-2:]),
+    }
+
+
+def _said(row: Row) -> dict[str, Any]:
     probabilities = row["probabilities"]
     return {
-        "pictures": {what: embedded(pictures / name) for what, name in files.items()},
-        "path": row["path"],
-        "short": "/".join(Path(row["path"]).parts[-2:]),
         "true": row["true"],
         "predicted": [(name, probabilities[name]) for name in row["predicted"]],
         "of_true": [(name, probabilities[name]) for name in row["true"] if name not in row["predicted"]],

@@ -24,6 +24,7 @@ class Subject:
         facts: By group, names and values: hardware, versions.
         recipe: Its text; None for an evaluation.
         history: The evaluations during training.
+        thresholds: By class, the tuned ones that an evaluation went by; a run has them in its tuning.json.
         best_metric, best_step: What picked the saved weights.
     """
 
@@ -36,6 +37,7 @@ class Subject:
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recipe: str | None = None
     history: Sequence[Mapping[str, Any]] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     best_metric: str = "accuracy"
     best_step: int | None = None
 
@@ -89,4 +91,5 @@ def _evaluation(folder: ResultFolder) -> Subject:
         data=said["data"],
         seconds={"all": said["seconds"]},
         facts={"hardware": {**shown, **pixels}},
+        thresholds=dict(zip(said["classes"], said["decision"]["thresholds"] or (), strict=False)),
     )

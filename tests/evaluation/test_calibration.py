@@ -97,15 +97,14 @@ def test_calibration_lowers_the_error_and_the_report_says_so_for_other_folds_too
     assert report["untuned"] > 3 * max(report["fitted"], report["cross_fitted"])
 
 
-def test_a_new_temperature_leaves_the_decisions_of_thresholds_as_they_were():
+@pytest.mark.parametrize("task", ["multilabel", "multiclass"])
+def test_tuning_one_thing_after_the_other_is_tuning_both_at_once(task):
     random = np.random.default_rng(0)
-    logits, truth = 3 * random.normal(size=(80, 3)), random.integers(2, size=(80, 3))
-    scored = Scored("validation", "multilabel", LABELS, [""] * 80, logits, truth)
-    before = Decision(thresholds=(0.2, 0.5, 0.9))
-    after = tune(scored, before, thresholds=False, calibrate=True).decision
-    assert after.temperature is not None
-
-    def decided(decision):
-        return 1 / (1 + np.exp(-decision.calibrated(logits))) >= np.array(decision.thresholds)
-
-    assert (decided(after) == decided(before)).all()
+    truth = random.integers(2, size=(80, 3)) if task == "multilabel" else random.integers(3, size=80)
+    scored = Scored("validation", task, LABELS, [""] * 80, 3 * random.normal(size=(80, 3)) + 2, truth)
+    both = tune(scored, Decision(), thresholds=True, calibrate=True)
+    for first in (True, False):
+        before = tune(scored, Decision(), thresholds=first, calibrate=not first).decision
+        after = tune(scored, before, thresholds=not first, calibrate=first)
+        assert after.decision == both.decision
+        assert after.report == both.report

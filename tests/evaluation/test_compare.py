@@ -51,6 +51,20 @@ def test_mcnemars_test_is_the_binomial_sum(only_one, only_other):
     assert mcnemar(only_one, only_other) == pytest.approx(min(1.0, 2 * tail))
 
 
+def test_a_model_that_abstains_is_no_worse_than_the_same_one_that_does_not(write, tmp_path):
+    plain = write("a", answers(TRUTH, range(24)), TRUTH)
+    shy = ResultFolder(tmp_path / "shy")
+    shy.path.mkdir()
+    scored = Scored(
+        "test", "multiclass", LabelSpace(NAMES), [f"{i}.jpg" for i in range(60)], answers(TRUTH, range(24)), TRUTH
+    )
+    write_outcome(shy, Judge(Decision(abstain_below=0.95)), [scored])
+    found = compare([plain, shy.path])
+    (difference,) = found.differences
+    assert (difference.only_first, difference.only_this, difference.p) == (0, 0, 1.0)
+    assert any("abstains on" in note for note in found.notes)
+
+
 def test_a_clearly_better_run_is_said_to_be_better(write):
     worse, better = write("a", answers(TRUTH, range(24)), TRUTH), write("b", answers(TRUTH, range(20, 23)), TRUTH)
     found = compare([worse, better])

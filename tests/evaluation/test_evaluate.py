@@ -60,6 +60,22 @@ def test_other_images_are_matched_by_class_name_and_all_are_measured(run, image_
         assert line["probabilities"] == pytest.approx(same["probabilities"], abs=1e-5)
 
 
+def test_images_that_the_run_learned_from_are_counted_by_their_bytes(run, image_folder, tmp_path):
+    copied = tmp_path / "elsewhere"
+    shutil.copytree(image_folder, copied)
+    told = evaluate(run.path, Wish(copied), device="cpu")
+    learned = len(run.read_record()["data"]["findings"]["classes"]["train"]) * 4
+    assert told.folder.read_data()["data"]["learned_from"] == learned == 12
+    assert "learned from 12 of these 24 images" in told.notes[-1]
+    alone = evaluate(run.path, Wish(split="validation"), device="cpu")
+    assert not [note for note in alone.notes if "learned" in note]
+
+
+def test_a_threshold_for_one_label_an_image_is_refused_before_anything_is_scored(run):
+    with pytest.raises(DataError, match="a threshold does nothing; leave out --threshold"):
+        evaluate(run.path, Wish(threshold=0.7), device="cpu", on_batch=lambda images: pytest.fail("scored"))
+
+
 def test_some_classes_leave_out_other_images_and_choose_among_these_alone(run, image_folder):
     folder = evaluate(run.path, Wish(image_folder, classes=["square", "circle"]), device="cpu").folder
     metrics = folder.read_metrics()["all"]

@@ -27,6 +27,11 @@ def test_as_many_wordnet_ids_as_outputs_are_matched_in_sorted_order():
     assert outputs_of(LabelSpace(IDS), IMAGENET) == [0, 2, 3, 1]
 
 
+def test_some_of_all_wordnet_ids_keep_their_places():
+    whole, model = LabelSpace(IDS), LabelSpace(("a", "b", "c", "d"))
+    assert outputs_of(LabelSpace((IDS[2], IDS[0])), model, whole=whole) == [3, 0]
+
+
 def test_some_wordnet_ids_need_a_file_that_names_all(tmp_path):
     with pytest.raises(DataError, match=r"the data have 2 WordNet ids, the model has 4 outputs; .*--class-names"):
         outputs_of(LabelSpace(IDS[:2]), IMAGENET)

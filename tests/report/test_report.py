@@ -11,9 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import finetune
+from finetune.evaluation import Judge, write_outcome
+from finetune.evaluation.lines import scored_of_lines
+from finetune.labels import LabelSpace
+from finetune.model.decision import Decision
 from finetune.recipe import load_recipe
 from finetune.report import write_report
 from finetune.report.contents import class_rows, confusions, weakest
@@ -81,6 +86,30 @@ def test_the_weakest_class_is_named_first_and_stands_first_in_the_table(run, mul
 def test_a_run_without_a_mistake_says_so():
     found = {"per_class": {"a": {"f1": 1.0, "support": 3}, "b": {"f1": None, "support": 0}}}
     assert weakest(found, []) is None
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_outputs_that_are_no_numbers_are_no_perfect_score(run, multilabel_run, tmp_path, task):
+    copied = RunFolder(tmp_path / "run")
+    shutil.copytree({"multiclass": run, "multilabel": multilabel_run}[task].path, copied.path)
+    lines = [line for line in copied.read_predictions() if line["split"] == "validation"]
+    labels = LabelSpace(tuple(copied.read_metrics()["validation"]["per_class"]))
+    scored = scored_of_lines(lines, labels, task, "validation")
+    scored.logits[0] = np.nan
+    write_outcome(copied, Judge(Decision()), [scored])
+    text = write_report(copied).read_text(encoding="utf-8")
+    assert "outputs for <b>1 images are not numbers</b>" in text
+    assert "without a mistake" not in text
+
+
+def test_a_picture_that_is_gone_is_left_out(run, tmp_path):
+    copied = RunFolder(tmp_path / "run")
+    shutil.copytree(run.path, copied.path)
+    before = run.report.read_text(encoding="utf-8").count('class="tile"')
+    for file in copied.pictures.glob("*.jpg"):
+        file.unlink()
+    assert before > 0
+    assert 'class="tile"' not in write_report(copied).read_text(encoding="utf-8")
 
 
 def test_confusions_are_counted_and_what_a_class_is_taken_for_stands_beside_it():

@@ -15,9 +15,9 @@ _BESIDE = 2
 _CHANCE = 0.45  # of each of the things beside, in the hardest pictures
 _SMALL, _ANYWHERE = (0.1, 0.3), 0.47  # shares of half the side, and of the side
 _LARGE, _ABOUT_THE_MIDDLE = (0.3, 0.95), 0.29
-_PLAIN = (
-    0.4  # of the pictures: without them nobody learns to tell a thing from its ground (1,000 classes stay at chance)
-)
+# Of the pictures. What is learned of plain ones carries over: after 60,000 pictures of 100 turned classes a DeiT from
+# random weights was right on 29 %, and without plain ones still at chance.
+_PLAIN = 0.4
 _TURNED = 0.4  # of the hardest pictures
 
 

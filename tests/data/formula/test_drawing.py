@@ -15,8 +15,8 @@ from finetune.data.formula import FAMILIES, draw
 CLASSES, INSTANCES = np.arange(40) % 10, np.arange(40) // 10
 DIGESTS = {
     "fractals": "030d245428dc022867ef5e344aef0c6b776d461f09a0650789398dd4f9ef2ff0",
-    "contours": "da151ef5d588f1f0ba53c280943f2c5c25f6b9074cc56ab36d9cc1788d35372e",
-    "mixed": "58c0ad886d1cc755ff85daa1eaa200ca2956681cb4bf618f68c3cf481198bb4d",
+    "contours": "41a69433c47bf688fd4715cc0baea1ca004689d7734a44217eb2652c2ca86df9",
+    "mixed": "334a0d8ad74a7388cfc03c66a8b32209fc905b9bfe39f00cfef83915f550fa95",
 }
 
 
