@@ -49,7 +49,7 @@ def test_it_knows_classes_of_formulas_that_it_was_trained_on(nano):
     pixels = torch.from_numpy(draw("mixed", 0, 64, classes, instances))
     with torch.no_grad():
         found = nano.model(pixel_values=nano.pixels.normalise(pixels)).logits.argmax(1).numpy()
-    assert (found == classes).mean() > 0.1  # chance is 0.001
+    assert (found == classes).mean() > 0.6  # chance is 0.001
 
 
 def test_its_features_tell_digits_apart_better_than_random_weights_do(nano):
