@@ -14,6 +14,7 @@ from finetune.metrics import class_table, metrics_table
 from finetune.run_folder import ResultFolder
 
 if TYPE_CHECKING:
+    from finetune.api.scored_plots import ScoredPlots
     from finetune.evaluation.wish import Wish
 
 
@@ -29,6 +30,21 @@ class Evaluation(Measured):
 
     def __str__(self) -> str:
         return evaluation_summary(self.folder)
+
+    @property
+    def task(self) -> str:
+        """multiclass or multilabel."""
+        from finetune.report import subject_of
+
+        return subject_of(self.folder).task
+
+    @property
+    def plots(self) -> ScoredPlots:
+        """Pictures: ``confusion_matrix()``, ``per_class()``, ``precision_recall()``, ``reliability()``,
+        ``predictions()``."""
+        from finetune.api.scored_plots import ScoredPlots
+
+        return ScoredPlots(self)
 
     @cached_property
     def reliability(self) -> dict[str, Any]:

@@ -31,6 +31,11 @@ class Measured:
         return self.folder.read_metrics()
 
     @property
+    def task(self) -> str:
+        """multiclass or multilabel."""
+        raise NotImplementedError
+
+    @property
     def predictions(self) -> Iterator[dict[str, Any]]:
         """The lines of ``predictions.jsonl``, one at a time."""
         return self.folder.read_predictions()

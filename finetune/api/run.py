@@ -54,6 +54,11 @@ class Run(Measured):
         """The recipe that was carried out, overrides and fallback included."""
         return self.folder.read_recipe()
 
+    @property
+    def task(self) -> str:
+        """multiclass or multilabel."""
+        return self.recipe.task
+
     @cached_property
     def record(self) -> dict[str, Any]:
         """Versions, hardware, data, seconds: what was really used and done."""

@@ -9,6 +9,6 @@
 """
 
 from finetune.report.page import write_report
-from finetune.report.subject import open_subject
+from finetune.report.subject import open_subject, subject_of
 
-__all__ = ["open_subject", "write_report"]
+__all__ = ["open_subject", "subject_of", "write_report"]

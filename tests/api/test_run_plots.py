@@ -104,3 +104,16 @@ def test_the_data_are_shown_with_their_labels_and_counted(run, multilabel_run, t
     assert sum(bar.get_width() for bar in bars) == 12
     with pytest.raises(DataError, match="there is no split 'val'; there are train, validation"):
         chosen.plots.data(split="val")
+
+
+def test_an_evaluation_draws_its_own_predictions(run, photos):
+    found = finetune.evaluate(run, photos / "folders")
+    matrix = found.plots.confusion_matrix()
+    assert sum(int(text.get_text()) for text in matrix.axes[0].texts) == found.metrics["all"]["images"] == 12
+    titles = [axes.get_title() for axes in found.plots.predictions(n=12).axes if axes.get_title()]
+    wrong = sum(line["predicted"] != line["true"] for line in found.predictions)
+    assert [len(titles), sum("true: " in title for title in titles)] == [12, wrong]
+    for figure in (found.plots.per_class(), found.plots.precision_recall(), found.plots.reliability()):
+        assert is_png(figure)
+    with pytest.raises(DataError, match="validation was not scored; all was"):
+        found.plots.per_class("validation")
