@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from finetune.run_folder import ResultFolder
 
 
-class Measured:
+class Measured(ABC):
     """A folder with metrics and predictions.
 
     Args:
@@ -31,9 +32,9 @@ class Measured:
         return self.folder.read_metrics()
 
     @property
+    @abstractmethod
     def task(self) -> str:
         """multiclass or multilabel."""
-        raise NotImplementedError
 
     @property
     def predictions(self) -> Iterator[dict[str, Any]]:

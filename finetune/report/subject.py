@@ -85,7 +85,7 @@ def _evaluation(folder: ResultFolder) -> Subject:
     pixels = {f"pixels: {name}": value for name, value in said["preprocessing"].items()}
     shown = {name: said[name] for name in ("model", "precision", "flip", "device")}
     return Subject(
-        title=f"{said['model']} on {said['data'].get('root') or folder.path.name}",
+        title=f"{Path(said['model']).name} on {folder.path.name}",
         task=said["task"],
         created=(said["created"], "measured"),
         data=said["data"],
