@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 from pathlib import Path
 
 
@@ -84,7 +85,12 @@ def evaluate_options(verb: argparse.ArgumentParser) -> None:
         dest="data_overrides",
         help="say more of the data, such as data.label_column=kind; may be repeated",
     )
-    verb.add_argument("--classes", metavar="NAME,...", type=_names, help="only these of the data's classes")
+    verb.add_argument(
+        "--classes",
+        metavar="NAME,...",
+        type=_names,
+        help="only these of the data's classes; a name with a comma in double quotes",
+    )
     verb.add_argument(
         "--class-names", metavar="FILE", type=Path, help="what the data call the model's outputs, one a line"
     )
@@ -159,7 +165,12 @@ def no_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """
+    >>> _names('can, "bottle, of milk",')
+    ['can', 'bottle, of milk']
+    """
+    (found,) = csv.reader([text], skipinitialspace=True)
+    return [name.strip() for name in found if name.strip()]
 
 
 def _probability(text: str) -> float:

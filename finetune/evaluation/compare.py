@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from finetune.errors import DataError
 from finetune.evaluation.intervals import (
+    counted,
     draw,
     interval_of,
     multiclass_statistics,
@@ -19,8 +20,8 @@ from finetune.evaluation.intervals import (
     resamples_for,
     wilson,
 )
-from finetune.evaluation.lines import predicted_of_lines, scored_of_lines
-from finetune.evaluation.sides import Side, common_images, read_sides, said
+from finetune.evaluation.lines import predicted_of_lines, scored_of_lines, together_of
+from finetune.evaluation.sides import Side, at_one_place, common_images, read_sides, said
 from finetune.labels import LabelSpace
 from finetune.metrics.definitions import MULTICLASS
 from finetune.predict import is_right
@@ -35,7 +36,8 @@ class Difference:
         metrics: By metric ``difference`` (this run's less the first's) and ``interval``, of a bootstrap that draws the
             same images for both; ``interval`` is None where every draw gives the same.
         only_first, only_this: Images that only one of the two has all right.
-        p: McNemar's exact test of these two counts: how likely they differ so much where both runs are as good.
+        p: McNemar's exact test of these two counts: how likely they differ so much where both runs are as good. Images
+            of one group are counted as one, see `sign_test`.
         p_holm: The same after Holm's correction for several runs; None for two.
     """
 
@@ -98,40 +100,53 @@ def compare(runs: Sequence[str | Path], split: str | None = None) -> Comparison:
     """
     if len(runs) < 2:
         raise DataError("compare needs at least two runs; the first is the one that the others are compared with")
-    sides = read_sides(runs, split)
+    sides = at_one_place(read_sides(runs, split))
     first, names = sides[0], [side.name for side in sides]
     paths, notes = common_images(sides)
     lines = [[side.lines[path] for path in paths] for side in sides]
-    drawn, whole, right = [], [], []
+    groups, drawn, whole, right = _groups(lines), [], [], []
+    if groups is not None:
+        notes.append(f"the images are of {groups.max() + 1} groups, which are drawn and tested whole")
     resamples = resamples_for(len(paths), len(first.labels))
     for side, own in zip(sides, lines, strict=True):
         statistics = _statistics(own, side, first.labels)
         whole.append({key: float(value[0]) for key, value in statistics(np.ones((1, len(own)))).items()})
-        drawn.append(draw(statistics, len(own), resamples))
+        drawn.append(draw(statistics, len(own), resamples, groups))
         right.append(np.array([is_right({**line, "predicted": said(line, side.task)}) for line in own]))
     metrics = {
-        name: _with_intervals(values, draws, len(paths))
+        name: _with_intervals(values, draws, len(paths), groups)
         for name, values, draws in zip(names, whole, drawn, strict=True)
     }
     differences = [
-        _difference(names[i], (whole[0], whole[i]), (drawn[0], drawn[i]), (right[0], right[i]))
+        _difference(names[i], (whole[0], whole[i]), (drawn[0], drawn[i]), (right[0], right[i]), groups)
         for i in range(1, len(sides))
     ]
     return Comparison(names, len(paths), metrics, _holm(differences), _differing(names, lines, right), notes)
 
 
-def mcnemar(only_one: int, only_other: int) -> float:
-    """McNemar's exact test: the two-sided p of so uneven a split of the images that only one of two has right.
+def sign_test(leads: NDArray[Any]) -> float:
+    """How likely so uneven a sum of leads is, or a more uneven one, where each might as well have the other sign.
 
-    Source: McNemar 1947; exact, by the binomial distribution with 1/2.
+    With an image for each lead, 1 or -1 where only one of two runs is right, it is McNemar's exact test.
 
-    >>> round(mcnemar(1, 9), 4), mcnemar(0, 0)
+    Args:
+        leads: Whole numbers, one for each image or group: on how many images more the one run is right.
+    Returns:
+        The exact two-sided p.
+    Source: McNemar 1947; of groups, Fisher's randomization test of pairs ("The Design of Experiments", 1935).
+
+    >>> round(sign_test(np.array([-1] + [1] * 9 + [0] * 30)), 4), sign_test(np.zeros(3))
     (0.0215, 1.0)
     """
-    from scipy.stats import binomtest
+    from scipy.stats import binom
 
-    total = only_one + only_other
-    return 1.0 if not total else float(binomtest(min(only_one, only_other), total, 0.5).pvalue)
+    chances = np.ones(1)  # of the sums from -most to most
+    for size, times in zip(*np.unique(np.abs(leads[leads != 0]).astype(np.int64), return_counts=True), strict=True):
+        own = np.zeros(2 * size * times + 1)
+        own[:: 2 * size] = binom.pmf(np.arange(times + 1), times, 0.5)
+        chances = np.convolve(chances, own)
+    sums = np.abs(np.arange(len(chances)) - len(chances) // 2)
+    return min(1.0, float(chances[sums >= abs(int(leads.sum()))].sum()))
 
 
 # ---------------------------------------------------------------- comparing
@@ -146,9 +161,21 @@ def _statistics(lines: Sequence[dict[str, Any]], side: Side, labels: LabelSpace)
     return multilabel_statistics(scored.logits, scored.targets, predicted_of_lines(lines, labels))
 
 
-def _with_intervals(whole: dict[str, float], drawn: dict[str, NDArray[np.float64]], images: int) -> dict[str, Any]:
+def _groups(lines: Sequence[Sequence[dict[str, Any]]]) -> NDArray[np.int64] | None:
+    """Each image's group, counted from 0, as the first run that knows groups has them; None where none does."""
+    known = [found for found in map(together_of, lines) if found is not None]
+    return counted(known[0]) if known else None
+
+
+def _with_intervals(
+    whole: dict[str, float],
+    drawn: dict[str, NDArray[np.float64]],
+    images: int,
+    groups: NDArray[np.int64] | None,
+) -> dict[str, Any]:
     intervals: dict[str, Any] = {key: interval_of(drawn[key], whole[key]) for key in drawn}
-    intervals["accuracy"] = wilson(round(whole["accuracy"] * images), images)
+    if groups is None:
+        intervals["accuracy"] = wilson(round(whole["accuracy"] * images), images)
     return {"images": images, **{key: _number(value) for key, value in whole.items()}, "intervals": intervals}
 
 
@@ -157,6 +184,7 @@ def _difference(
     whole: tuple[dict[str, float], dict[str, float]],
     drawn: tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]],
     right: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    groups: NDArray[np.int64] | None,
 ) -> Difference:
     metrics = {}
     for key in whole[0]:
@@ -166,7 +194,9 @@ def _difference(
             "interval": interval_of(drawn[1][key] - drawn[0][key], change),
         }
     only_first, only_this = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    return Difference(run, metrics, only_first, only_this, mcnemar(only_first, only_this))
+    leads = right[1].astype(np.int64) - right[0]
+    leads = leads if groups is None else np.bincount(groups, weights=leads).astype(np.int64)
+    return Difference(run, metrics, only_first, only_this, sign_test(leads))
 
 
 def _holm(differences: list[Difference]) -> list[Difference]:

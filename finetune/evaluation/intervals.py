@@ -86,7 +86,7 @@ def headline_intervals(
     known = targets >= 0 if targets.ndim == 1 else (targets >= 0).any(axis=1)
     kept = logits[known], targets[known], predicted[known]
     statistics = (multiclass_statistics if task_name == MULTICLASS else multilabel_statistics)(*kept)
-    groups = None if together is None else _groups(np.asarray(together)[known])
+    groups = None if together is None else counted(np.asarray(together)[known])
     found: dict[str, Ends | None] = bootstrap(statistics, len(kept[0]), resamples_for(*kept[0].shape), groups)
     images = metrics["images"]
     for name in _proportions(task_name, names):
@@ -95,8 +95,8 @@ def headline_intervals(
     return {name: None if metrics[name] is None else _possible(name, found.get(name)) for name in names}
 
 
-def _groups(together: NDArray[Any]) -> NDArray[np.int64] | None:
-    """Each image's group, counted from 0; None where every image is one of its own."""
+def counted(together: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Each image's group, counted from 0 without a gap; None where every image is one of its own."""
     names, groups = np.unique(together, return_inverse=True)
     return None if len(names) == len(groups) else groups.reshape(-1).astype(np.int64)
 

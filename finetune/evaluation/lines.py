@@ -20,7 +20,23 @@ def scored_of_lines(
     truth = _ids(lines, labels) if task == MULTICLASS else _presence(lines, labels)
     rows = [[line["probabilities"][name] for name in labels.names] for line in lines]
     probabilities = np.array(rows, dtype=np.float64).reshape(len(lines), len(labels))  # null becomes NaN
-    return Scored(split, task, labels, [line["path"] for line in lines], logits_of(task, probabilities), truth)
+    paths = [line["path"] for line in lines]
+    return Scored(split, task, labels, paths, logits_of(task, probabilities), truth, together_of(lines))
+
+
+def together_of(lines: Sequence[dict[str, Any]]) -> np.ndarray | None:
+    """(images,) int64: images of one number show the same thing; None where each stands for itself.
+
+    A cross-validation counts the groups of each fold anew:
+
+    >>> together_of([{"fold": 1, "group": 0}, {"fold": 2, "group": 0}, {"fold": 2, "group": 0}, {"fold": 2}])
+    array([0, 1, 1, 2])
+    """
+    if not any("group" in line for line in lines):
+        return None
+    numbers: dict[Any, int] = {}
+    keys = [(line.get("fold"), line.get("group"), None if "group" in line else row) for row, line in enumerate(lines)]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def predicted_of_lines(lines: Sequence[dict[str, Any]], labels: LabelSpace) -> np.ndarray:

@@ -95,6 +95,7 @@ class Judge:
             _task(scored),
             self.thresholds(scored),
             self.abstain_below(scored),
+            scored.together,
         )
 
     def reliability(self, scored: Scored) -> dict[str, Any]:

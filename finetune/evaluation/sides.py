@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +18,20 @@ PREFERRED = ("test", "validation", "out_of_fold", "all")
 
 @dataclass(frozen=True)
 class Side:
-    """One run's predictions of a split."""
+    """One run's predictions of a split.
+
+    Args:
+        lines: Of ``predictions.jsonl``, by path.
+        fingerprint: Of the data, wherever they lie; None where it is not on record.
+        learned: Whether these data are also what the run learned from, cut into splits.
+    """
 
     name: str
     task: Literal["multiclass", "multilabel"]
     labels: LabelSpace
     lines: dict[str, dict[str, Any]]
     fingerprint: str | None
+    learned: bool
 
 
 def read_sides(runs: Sequence[str | Path], split: str | None) -> list[Side]:
@@ -84,8 +92,43 @@ def _side(name: str, folder: ResultFolder, split: str) -> Side:
     found = folder.read_metrics()[split]
     task: Literal["multiclass", "multilabel"] = "multiclass" if "confusion_matrix" in found else "multilabel"
     lines = {line["path"]: line for line in folder.read_predictions() if line["split"] == split}
-    record = folder.read_record() if isinstance(folder, RunFolder) else {}
-    return Side(name, task, LabelSpace(tuple(found["per_class"])), lines, record.get("data", {}).get("fingerprint"))
+    learned = isinstance(folder, RunFolder)
+    said = folder.read_record() if isinstance(folder, RunFolder) else folder.read_data() if folder.data.exists() else {}
+    return Side(name, task, LabelSpace(tuple(found["per_class"])), lines, _fingerprint(said), learned)
+
+
+def _fingerprint(said: Mapping[str, Any]) -> str | None:
+    found: str | None = said.get("data", {}).get("fingerprint")
+    return found
+
+
+def at_one_place(sides: Sequence[Side]) -> list[Side]:
+    """The sides by the paths of the first, where the same data lay elsewhere for some of them."""
+    first = sides[0]
+    if first.fingerprint is None or any(side.fingerprint != first.fingerprint for side in sides):
+        return list(sides)
+    places = dict(zip(_below(first.lines), first.lines, strict=True))
+    return [
+        replace(
+            side,
+            lines={
+                places.get(name, name): line for name, line in zip(_below(side.lines), side.lines.values(), strict=True)
+            },
+        )
+        for side in sides
+    ]
+
+
+def _below(paths: Iterable[str]) -> list[str]:
+    """What paths are called below the folder that all are in.
+
+    >>> _below(["/photos/can/1.jpg", "/photos/carton/1.jpg"])
+    ['can/1.jpg', 'carton/1.jpg']
+    """
+    parts = [path.split("/") for path in paths]
+    columns = zip(*(names[:-1] for names in parts), strict=False)
+    shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    return ["/".join(names[shared:]) for names in parts]
 
 
 def common_images(sides: Sequence[Side]) -> tuple[list[str], list[str]]:
@@ -109,7 +152,7 @@ def common_images(sides: Sequence[Side]) -> tuple[list[str], list[str]]:
         abstained = sum(not side.lines[path]["predicted"] for path in agreed) if side.task == MULTICLASS else 0
         if abstained:
             notes.append(f"{side.name} abstains on {abstained} of these images; its most probable class counts there")
-    if len({side.fingerprint for side in sides if side.fingerprint}) > 1:
+    if len({side.fingerprint for side in sides if side.learned}) > 1:
         notes.append(
             "the runs' data or splits are not the same, so one may have learned from images that are compared here; "
             "evaluate both on images that none has seen"

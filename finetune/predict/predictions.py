@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -72,6 +73,7 @@ def prediction_rows(
     task: Task,
     threshold: float | np.ndarray,
     abstain_below: float | np.ndarray = 0.0,
+    together: np.ndarray | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The lines of ``predictions.jsonl`` for one split, as they are needed.
 
@@ -80,11 +82,13 @@ def prediction_rows(
         targets: multiclass: (images,) class ids; multilabel: (images, classes), 1 present, 0 absent, -1 unknown.
         logits: (images, classes), calibrated.
         threshold, abstain_below: As of `predictions_of`.
+        together: (images,) numbers of groups; images of one number show the same thing. None where each is its own.
     Returns:
-        ``{"split", "path", "true", "predicted", "probabilities"}``, and ``"unknown"`` where a label is.
+        ``{"split", "path", "true", "predicted", "probabilities"}``; ``"unknown"`` where a label is; ``"group"`` where
+        another image of the split has the same.
     """
     said = predictions_of(logits, paths, labels, task, threshold, abstain_below)
-    for prediction, target in zip(said, targets, strict=True):
+    for prediction, target, group in zip(said, targets, _groups(together, len(targets)), strict=True):
         line: dict[str, Any] = {
             "split": split,
             "path": prediction.path,
@@ -93,7 +97,8 @@ def prediction_rows(
             "probabilities": prediction.probabilities,
         }
         unknown = _names(labels, target, -1)
-        yield {**line, "unknown": unknown} if unknown else line
+        line |= {"unknown": unknown} if unknown else {}
+        yield line if group is None else {**line, "group": group}
 
 
 def is_right(row: Mapping[str, Any]) -> bool:
@@ -112,6 +117,18 @@ def how_sure(row: Mapping[str, Any], task: str) -> float:
     sure = {name: max(value or 0.0, 1 - (value or 0.0)) for name, value in row["probabilities"].items()}
     wrong = (set(row["predicted"]) ^ set(row["true"])) - set(row.get("unknown", ()))
     return max((sure[name] for name in wrong), default=min(sure.values(), default=0.0))
+
+
+def _groups(together: np.ndarray | None, images: int) -> list[int | None]:
+    """Each image's group, None where it is alone in it.
+
+    >>> _groups(np.array([4, 7, 4]), 3)
+    [4, None, 4]
+    """
+    if together is None:
+        return [None] * images
+    counts = Counter(together.tolist())
+    return [group if counts[group] > 1 else None for group in together.tolist()]
 
 
 def _names(labels: LabelSpace, target: np.ndarray, value: int) -> list[str]:

@@ -114,12 +114,13 @@ for every image:
 |---|---|
 | `data.json` | which model, which data, classes, preprocessing, precision |
 | `metrics.json` | by split (`all` where the data bring none), all metrics with `intervals` |
-| `predictions.jsonl` | a line an image: `split`, `path`, `true`, `predicted`, `probabilities`, `unknown` |
+| `predictions.jsonl` | a line an image: `split`, `path`, `true`, `predicted`, `probabilities`, `unknown`, `group` |
 | `reliability.json` | by split, `before` and `after` any temperature, a reliability diagram |
 | `label_errors.json` | labels that are perhaps wrong |
 | `azure.json` | with `--config`: by split, metrics under [Azure's names](../finetune/metrics/README.md#azures-names) |
 
-Probabilities in `predictions.jsonl` are those after any temperature. `before` and `after` hold `ece` and `bins`, rows
+Probabilities in `predictions.jsonl` are those after any temperature; images of one `group` show the same thing, and an
+image without one stands for itself. `before` and `after` hold `ece` and `bins`, rows
 of `low`, `high`, `count`, `probability` (the mean) and `share` (that came true); of several labels also `per_class`.
 `label_errors.json` has `images`, rows of `split`, `path`, `given` and `suspected` (lists of names) and `score`, the
 probability that the label is wrong if one image in twenty has a wrong one, the highest first; and `classes`, rows of
@@ -139,8 +140,8 @@ gained on the validation split: `thresholds` (`f1_macro`), `abstaining` and `cal
 
 `deit-finetune compare RUN RUN --out FILE` writes `runs`, `images`, `metrics` (by run, on the common images),
 `differences` (each run less the first: by metric `difference` and `interval`; `only_first` and `only_this`, images that
-one alone has right; McNemar's `p`, and `p_holm` for several runs) and `differing`, the images that are not decided
-alike.
+one alone has right; McNemar's `p`, in which images of a group count as one, and `p_holm` for several runs) and
+`differing`, the images that are not decided alike.
 
 `deit-finetune crossval recipe.yaml` writes `runs/NAME-crossval/metrics.json`
 ([what a metric means](../finetune/metrics/README.md)):

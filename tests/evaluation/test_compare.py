@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from finetune.errors import DataError, RunFolderError
 from finetune.evaluation import Judge, Scored, write_outcome
-from finetune.evaluation.compare import compare, mcnemar
+from finetune.evaluation.compare import compare, sign_test
 from finetune.evaluation.comparison_table import comparison_table
 from finetune.labels import LabelSpace
 from finetune.metrics import score_metrics
@@ -24,11 +25,13 @@ NAMES = ("can", "carton", "milk_bottle")
 def write(tmp_path):
     """A function that writes a model's predictions of images as an evaluation."""
 
-    def make(name, logits, truth, paths=None, names=NAMES, task="multiclass", split="test"):
+    def make(name, logits, truth, paths=None, names=NAMES, task="multiclass", split="test", together=None):
         folder = ResultFolder(tmp_path / name)
         folder.path.mkdir()
         paths = paths or [f"{i}.jpg" for i in range(len(truth))]
-        write_outcome(folder, Judge(Decision()), [Scored(split, task, LabelSpace(names), paths, logits, truth)])
+        write_outcome(
+            folder, Judge(Decision()), [Scored(split, task, LabelSpace(names), paths, logits, truth, together)]
+        )
         return folder.path
 
     return make
@@ -48,7 +51,28 @@ TRUTH = np.arange(60) % 3
 def test_mcnemars_test_is_the_binomial_sum(only_one, only_other):
     total, least = only_one + only_other, min(only_one, only_other)
     tail = sum(math.comb(total, k) for k in range(least + 1)) / 2**total
-    assert mcnemar(only_one, only_other) == pytest.approx(min(1.0, 2 * tail))
+    leads = np.array([-1] * only_one + [1] * only_other + [0] * 7)
+    assert sign_test(leads) == pytest.approx(min(1.0, 2 * tail))
+
+
+def test_the_test_of_groups_counts_every_way_their_signs_could_fall():
+    leads = np.array([3, -1, 2, 2, 0, 1])
+    sums = [abs(np.dot(signs, leads)) for signs in itertools.product((-1, 1), repeat=len(leads))]
+    assert sign_test(leads) == pytest.approx(np.mean(np.array(sums) >= abs(leads.sum())))
+
+
+def test_images_of_one_group_are_tested_as_one(write):
+    """Twenty images more are right, but they are of one group: chance would do that every second time."""
+    together = np.concatenate([np.zeros(20, int), np.arange(1, 41)])
+    worse = write("a", answers(TRUTH, range(20)), TRUTH, together=together)
+    alone = write("c", answers(TRUTH, range(20)), TRUTH)
+    better = write("b", answers(TRUTH, []), TRUTH, together=together)
+    found, single = compare([worse, better]), compare([alone, write("d", answers(TRUTH, []), TRUTH)])
+    assert found.differences[0].p == 1.0
+    assert single.differences[0].p == pytest.approx(2 / 2**20)
+    assert "the images are of 41 groups, which are drawn and tested whole" in found.notes
+    (low, high), (near, far) = (one.differences[0].metrics["accuracy"]["interval"] for one in (found, single))
+    assert high - low > 2 * (far - near)
 
 
 def test_a_model_that_abstains_is_no_worse_than_the_same_one_that_does_not(write, tmp_path):
@@ -145,6 +169,19 @@ def test_classes_in_another_order_compare(write):
     found = compare([write("a", logits, TRUTH), other])
     assert found.differing == []
     assert found.metrics[found.runs[0]]["mAP"] == pytest.approx(found.metrics[found.runs[1]]["mAP"])
+
+
+def test_the_same_data_at_another_place_compare(write):
+    names = [f"{NAMES[kind]}/{i}.jpg" for i, kind in enumerate(TRUTH)]
+    here, there = ([f"{root}/{name}" for name in names] for root in ("/photos", "/mnt/disk/photos"))
+    one, other = write("a", answers(TRUTH, range(9)), TRUTH, here), write("b", answers(TRUTH, []), TRUTH, there)
+    for folder, known in ((one, "1234"), (other, "1234")):
+        ResultFolder(folder).write_data({"data": {"fingerprint": known}})
+    found = compare([one, other])
+    assert (found.images, found.differing[0]["path"]) == (60, here[0])
+    ResultFolder(other).write_data({"data": {"fingerprint": "5678"}})
+    with pytest.raises(DataError, match="have no image in common"):
+        compare([one, other])
 
 
 def test_what_does_not_compare_is_refused(write, tmp_path):

@@ -58,3 +58,19 @@ def test_lines_and_targets_must_be_as_many():
 def test_the_top_is_at_most_as_long_as_there_are_classes():
     prediction = Prediction(None, ["can"], {"can": 0.9, "carton": 0.1})
     assert prediction.top(5) == [("can", 0.9), ("carton", 0.1)]
+
+
+def test_a_line_names_the_group_that_other_images_are_in():
+    lines = list(
+        prediction_rows(
+            "test",
+            list("abc"),
+            np.zeros(3, int),
+            np.zeros((3, 3)),
+            LABELS,
+            Multiclass(),
+            0.5,
+            together=np.array([4, 9, 4]),
+        )
+    )
+    assert [line.get("group") for line in lines] == [4, None, 4]
