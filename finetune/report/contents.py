@@ -25,6 +25,7 @@ HEADLINES = {
 """By task, the metrics at the top; multi-label accuracy is the share of images with every label right."""
 
 DOUBTED = "label_errors"
+_MOST_ROWS = 20  # of the classes; the others are folded
 _MOST_CLASSES = 100  # beyond, a confusion matrix cannot be read: its largest confusions stand in a table
 
 
@@ -51,7 +52,8 @@ def contents(folder: ResultFolder) -> dict[str, Any]:
         "flawless": flawless(found),
         "thresholds": thresholds_of(folder, subject),
         "classes": class_rows(found, rows),
-        "confusions": confusions(rows)[:30],
+        "most_rows": _MOST_ROWS,
+        "confusions": confusions(rows)[:_MOST_ROWS],
         "figures": figures(folder, subject, found, rows, reliability),
         "calibration": [(when, (reliability.get(when) or {}).get("ece")) for when in ("before", "after")],
         "trust": trust(folder),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import finetune
-from finetune.evaluation import Judge, write_outcome
+from finetune.evaluation import Judge, Scored, write_outcome
 from finetune.evaluation.lines import scored_of_lines
 from finetune.labels import LabelSpace
 from finetune.model.decision import Decision
@@ -100,6 +100,19 @@ def test_outputs_that_are_no_numbers_are_no_perfect_score(run, multilabel_run, t
     text = write_report(copied).read_text(encoding="utf-8")
     assert "outputs for <b>1 images are not numbers</b>" in text
     assert "without a mistake" not in text
+
+
+def test_of_many_classes_the_weakest_are_shown_and_the_others_folded(run, tmp_path):
+    copied = RunFolder(tmp_path / "run")
+    shutil.copytree(run.path, copied.path)
+    labels, truth = LabelSpace(tuple(f"kind {i:02}" for i in range(30))), np.arange(60) % 30
+    logits = np.random.default_rng(0).normal(size=(60, 30)) + 2 * np.eye(30)[truth]
+    paths = [line["path"] for line in copied.read_predictions()][:1] * 60
+    write_outcome(copied, Judge(Decision()), [Scored("validation", "multiclass", labels, paths, logits, truth)])
+    text = write_report(copied).read_text(encoding="utf-8")
+    before, folded = text[text.index('id="classes"') :].split("<summary>The other 10 classes</summary>")
+    assert len(set(re.findall(r'<th scope="row">(kind \d+)</th>', before))) == 20
+    assert len(set(re.findall(r'<th scope="row">(kind \d+)</th>', folded[: folded.index("</details>")]))) == 10
 
 
 def test_a_picture_that_is_gone_is_left_out(run, tmp_path):
