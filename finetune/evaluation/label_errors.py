@@ -26,6 +26,7 @@ ASSUMED_NOISE = 0.05
 """Share of images with a wrong label that is expected before a model is asked."""
 _CLASSES_COMPARED = 100
 _CLEARLY_BETTER = 0.2
+_FEWEST = 3  # images that look like the other class; of hundreds of classes, two of two are some by chance
 
 Floats = NDArray[np.float64]
 
@@ -82,8 +83,8 @@ def suspects(task_name: str, logits: NDArray[Any], targets: NDArray[Any], togeth
 def swapped_classes(task_name: str, logits: NDArray[Any], targets: NDArray[Any]) -> list[SwappedClass]:
     """Classes that seem to bear another's name.
 
-    multiclass: more than half of a class's images are taken for another class, and more of them than of that class's
-    own images. multilabel: two classes of which each one's scores rank the other's images clearly better than its own
+    multiclass: more than half of a class's images, at least three, are taken for another class, and more of them than of
+    that class's own images. multilabel: two classes of which each one's scores rank the other's images clearly better than its own
     (AUROC better by 0.2).
 
     Args:
@@ -149,7 +150,7 @@ def _taken_for(logits: NDArray[Any], targets: NDArray[Any]) -> list[SwappedClass
     images = matrix.sum(axis=1)
     shares = matrix / np.maximum(images, 1)[:, None]
     found = []
-    for given in np.flatnonzero(images > 1):
+    for given in np.flatnonzero(matrix.max(axis=1) >= _FEWEST):
         other = int(shares[given].argmax())
         if other != given and shares[given, other] > max(0.5, shares[other, other]) and images[other]:
             found.append(SwappedClass(int(given), other, int(matrix[given, other]), int(images[given])))

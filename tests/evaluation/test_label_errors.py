@@ -70,8 +70,13 @@ def test_two_classes_that_were_swapped_are_named():
 
 
 def test_a_class_whose_images_look_like_another_s_is_counted():
-    truth, logits = np.array([0, 0, 0, 1, 1, 1]), 5 * np.eye(2)[[1, 1, 0, 0, 0, 0]]
-    assert swapped_classes("multiclass", logits, truth) == [SwappedClass(0, 1, 2, 3), SwappedClass(1, 0, 3, 3)]
+    truth, logits = np.array([0, 0, 0, 0, 1, 1, 1]), 5 * np.eye(2)[[1, 1, 1, 0, 0, 0, 0]]
+    assert swapped_classes("multiclass", logits, truth) == [SwappedClass(0, 1, 3, 4), SwappedClass(1, 0, 3, 3)]
+
+
+def test_two_images_of_a_class_may_look_like_another_by_chance():
+    truth, logits = np.array([0, 0, 1, 1, 2, 2]), 5 * np.eye(3)[[1, 1, 1, 1, 2, 2]]
+    assert swapped_classes("multiclass", logits, truth) == []
 
 
 def test_two_columns_of_a_table_that_were_swapped_are_named():
