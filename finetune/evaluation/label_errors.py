@@ -83,9 +83,9 @@ def suspects(task_name: str, logits: NDArray[Any], targets: NDArray[Any], togeth
 def swapped_classes(task_name: str, logits: NDArray[Any], targets: NDArray[Any]) -> list[SwappedClass]:
     """Classes that seem to bear another's name.
 
-    multiclass: more than half of a class's images, at least three, are taken for another class, and more of them than of
-    that class's own images. multilabel: two classes of which each one's scores rank the other's images clearly better than its own
-    (AUROC better by 0.2).
+    multiclass: more than half of a class's images, at least three, are taken for another class, and more of them than
+    of that class's own images. multilabel: two classes of which each one's scores rank the other's images clearly
+    better than its own (AUROC better by 0.2).
 
     Args:
         task_name, logits, targets: As of `suspects`.
