@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,7 @@ import torch
 from finetune.errors import CheckpointError
 from finetune.model.decision import Decision
 from finetune.predict.predictor import Predictor
-from finetune.predict.scoring import Precision
-from finetune.predict.sources import ManyImages, Sources
+from finetune.predict.scoring import Forward, Precision
 from finetune.run_folder import read_members
 
 _TINY, _BELOW_ONE = np.finfo(np.float64).tiny, np.nextafter(1.0, 0.0)
@@ -22,10 +22,10 @@ class Ensemble(Predictor):
     """Averages the probabilities of several models, and predicts as one of them would.
 
     Args:
-        members: Models of the same classes and task. Each one's temperatures are its own, tuned thresholds are the mean
-            of all, and device, and what else a predictor has, are the first's.
+        members: Models of the same classes, task and preprocessing. Each one's temperatures are its own, tuned
+            thresholds are the mean of all, and device, and what else a predictor has, are the first's.
     Raises:
-        CheckpointError: classes or tasks differ.
+        CheckpointError: classes, tasks or preprocessing differ.
     """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
@@ -36,31 +36,30 @@ class Ensemble(Predictor):
                     f"model {number} of the ensemble is {other.task.name} of {', '.join(other.labels.names)}, but the "
                     f"first is {first.task.name} of {', '.join(first.labels.names)}; their classes must be the same"
                 )
+            if other.pixels != first.pixels:
+                raise CheckpointError(f"model {number} of the ensemble sees {other.pixels}, the first {first.pixels}")
         self.members = list(members)
         self.model, self.pixels, self.device = first.model, first.pixels, first.device
         self.labels, self.task, self.threshold, self.flip = first.labels, first.task, first.threshold, first.flip
         self.decision = _mean_decision(members)
 
-    def logits(
-        self,
-        images: ManyImages | Sources,
-        *,
-        precision: Precision = "fp32",
-        batch_size: int | None = None,
-        flip: bool | None = None,
-        on_batch: Callable[[int], None] | None = None,
-    ) -> np.ndarray:
-        """(images, classes) float64, which softmax or sigmoid turns into the mean of the members' probabilities.
+    @contextmanager
+    def forward(self, *, precision: Precision = "fp32", flip: bool | None = None) -> Iterator[Forward]:
+        """As of `Predictor.forward`: float64 logits, which softmax or sigmoid turns into the mean of the members'
+        probabilities."""
+        with ExitStack() as stack:
+            passes = [
+                (member, stack.enter_context(member.forward(precision=precision, flip=flip))) for member in self.members
+            ]
 
-        Arguments are as of `Predictor.predict`; ``on_batch`` is called for the last member's passes.
-        """
-        sources = images if isinstance(images, Sources) else Sources(images)
-        total = np.zeros((len(sources), len(self.labels)))
-        for member in self.members:
-            hear = on_batch if member is self.members[-1] else None
-            logits = member.logits(sources, precision=precision, batch_size=batch_size, flip=flip, on_batch=hear)
-            total += self.task.probabilities(member.decision.calibrated(logits))
-        return logits_of(self.task.name, total / len(self.members))
+            def forward(batch: torch.Tensor) -> torch.Tensor:
+                total = np.zeros((len(batch), len(self.labels)))
+                for member, own in passes:
+                    logits = own(batch).float().cpu().numpy()
+                    total += self.task.probabilities(member.decision.calibrated(logits))
+                return torch.from_numpy(logits_of(self.task.name, total / len(self.members)))
+
+            yield forward
 
 
 def _mean_decision(members: Sequence[Predictor]) -> Decision:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from finetune.model import saved_task
 from finetune.model.decision import Decision, read_decision
 from finetune.model.saved import LoadedModel, open_saved
 from finetune.predict.predictions import Prediction, predictions_of
-from finetune.predict.scoring import Precision, score
+from finetune.predict.scoring import Forward, Precision, forward_of, passes
 from finetune.predict.sources import ManyImages, Sources
 
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ class Predictor:
         sources = Sources(images)
         logits = self.logits(sources, precision=precision, batch_size=batch_size, flip=flip, on_batch=on_batch)
         paths = [sources.path(index) for index in range(len(sources))]
-        calibrated, below = self.decision.calibrated(logits), self.decision.abstain_below or 0.0
-        return list(predictions_of(calibrated, paths, self.labels, self.task, self.thresholds, below))
+        return self.said(logits, paths)
 
     def logits(
         self,
@@ -99,17 +99,32 @@ class Predictor:
         """(images, classes) float32, what the model gives, before temperature, softmax or sigmoid; arguments as of
         `predict`."""
         sources = images if isinstance(images, Sources) else Sources(images)
-        most = batch_size or (16 if self.device.type == "cpu" else 64)
-        return score(
-            self.model,
-            sources,
-            self.pixels,
-            batch_size=max(1, min(most, len(sources))),
-            device=self.device,
-            precision=precision,
-            flip=self.flip if flip is None else flip,
-            on_batch=on_batch,
+        batch_size = self.batch_size(len(sources), batch_size)
+        with self.forward(precision=precision, flip=flip) as forward:
+            rows = list(passes(forward, sources, self.pixels, batch_size, self.device, on_batch))
+        return np.concatenate(rows) if rows else np.empty((0, len(self.labels)), dtype=np.float32)
+
+    def forward(self, *, precision: Precision = "fp32", flip: bool | None = None) -> AbstractContextManager[Forward]:
+        """The bare forward pass, for who decodes and batches on their own, as a server does.
+
+        Arguments are as of `predict`.
+
+        Returns:
+            Within its ``with``, a function of (images, 3, height, width) uint8, as ``pixels.to_uint8`` makes them, to
+            (images, classes) logits before any temperature.
+        """
+        return forward_of(
+            self.model, self.pixels, self.device, precision=precision, flip=self.flip if flip is None else flip
         )
+
+    def said(self, logits: np.ndarray, paths: Sequence[str | None]) -> list[Prediction]:
+        """What the model's (images, classes) logits mean: temperature, softmax or sigmoid, and decisions."""
+        calibrated, below = self.decision.calibrated(logits), self.decision.abstain_below or 0.0
+        return list(predictions_of(calibrated, paths, self.labels, self.task, self.thresholds, below))
+
+    def batch_size(self, images: int, wanted: int | None = None) -> int:
+        """Images per forward pass: 16 on a CPU and 64 elsewhere, if nothing is wanted, and no more than there are."""
+        return max(1, min(wanted or (16 if self.device.type == "cpu" else 64), images))
 
 
 def labels_of(config: PretrainedConfig) -> LabelSpace:

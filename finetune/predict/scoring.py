@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 
 Precision = Literal["fp32", "bf16"]
+Forward = Callable[[torch.Tensor], torch.Tensor]
+"""(images, 3, height, width) uint8 on the CPU, as the pipeline crops them, to (images, classes) logits."""
 _BATCHES_AHEAD = 2
 
 
@@ -68,27 +70,51 @@ def score(
         Whatever ``images[i]`` raises.
     """
     device = torch.device(device)
-    rows: list[np.ndarray] = []
+    with forward_of(model, pixels, device, precision=precision, flip=flip) as forward:
+        rows = list(passes(forward, images, pixels, batch_size, device, on_batch))
+    return np.concatenate(rows) if rows else _no_rows(model)
+
+
+@contextmanager
+def forward_of(
+    model: torch.nn.Module, pixels: Pixels, device: torch.device, *, precision: Precision = "fp32", flip: bool = False
+) -> Iterator[Forward]:
+    """A model's forward pass, for as long as the model is in evaluation mode; arguments as of `score`."""
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode(), _arithmetic(device, precision):
+            return _logits(model, pixels.normalise(batch.to(device, non_blocking=True)), flip)
+
+    with _evaluating(model), _own_forward(model):
+        yield forward
+
+
+def passes(
+    forward: Forward,
+    images: Images,
+    pixels: Pixels,
+    batch_size: int,
+    device: torch.device,
+    on_batch: Callable[[int], None] | None = None,
+) -> Generator[np.ndarray, None, None]:
+    """The logits of each pass, (images, classes), as they come; arguments as of `score`."""
     waiting: torch.Tensor | None = None  # one pass behind, so that a GPU computes while the next batch is put together
-    batches = _batches(images, pixels, batch_size, pin_memory=device.type == "cuda")
-    with (
-        closing(batches),
-        _evaluating(model),
-        _own_forward(model),
-        torch.inference_mode(),
-        _arithmetic(device, precision),
-    ):
+    with closing(_batches(images, pixels, batch_size, pin_memory=device.type == "cuda")) as batches:
         for count, batch in batches:
-            pixel_values = pixels.normalise(batch.to(device, non_blocking=True))
-            logits = _logits(model, pixel_values, flip)[:count]
+            logits = forward(batch)[:count]
             if waiting is not None:
-                rows.append(waiting.float().cpu().numpy())
+                yield _numbers(waiting)
             waiting = logits
             if on_batch is not None:
                 on_batch(count)
-    if waiting is None:
-        return _no_rows(model)
-    return np.concatenate([*rows, waiting.float().cpu().numpy()])
+    if waiting is not None:
+        yield _numbers(waiting)
+
+
+def _numbers(logits: torch.Tensor) -> np.ndarray:
+    """float32 of what was computed in half of it; float64 stays."""
+    found: np.ndarray = (logits if logits.dtype == torch.float64 else logits.float()).cpu().numpy()
+    return found
 
 
 def _logits(model: torch.nn.Module, pixel_values: torch.Tensor, flip: bool) -> torch.Tensor:
