@@ -150,7 +150,8 @@ def duplicates(rows: Rows, contents: Sequence[bytes]) -> list[str]:
     notes = []
     if same:
         shown = f"{rows.where(same[0][1])} and {rows.where(same[0][0])}"
-        notes.append(f"{_images(len(same))} the same bytes as another image, first: {shown}; a cut keeps them together")
+        together = "; a cut keeps them together" if rows.splits is None else ""
+        notes.append(f"{_images(len(same))} the same bytes as another image, first: {shown}{together}")
     contrary = [(one, other) for one, other in same if rows.contradict(one, other)]
     if contrary:
         one, other = contrary[0]

@@ -21,10 +21,10 @@ from finetune.evaluation.intervals import (
     wilson,
 )
 from finetune.evaluation.lines import predicted_of_lines, scored_of_lines, together_of
-from finetune.evaluation.sides import Side, at_one_place, common_images, read_sides, said
+from finetune.evaluation.sides import Side, at_one_place, common_images, read_sides
 from finetune.labels import LabelSpace
 from finetune.metrics.definitions import MULTICLASS
-from finetune.predict import is_right
+from finetune.predict import is_right, most_probable
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def compare(runs: Sequence[str | Path], split: str | None = None) -> Comparison:
         statistics = _statistics(own, side, first.labels)
         whole.append({key: float(value[0]) for key, value in statistics(np.ones((1, len(own)))).items()})
         drawn.append(draw(statistics, len(own), resamples, groups))
-        right.append(np.array([is_right({**line, "predicted": said(line, side.task)}) for line in own]))
+        right.append(np.array([is_right({**line, "predicted": most_probable(line, side.task)}) for line in own]))
     metrics = {
         name: _with_intervals(values, draws, len(paths), groups)
         for name, values, draws in zip(names, whole, drawn, strict=True)
@@ -174,8 +174,9 @@ def _with_intervals(
     groups: NDArray[np.int64] | None,
 ) -> dict[str, Any]:
     intervals: dict[str, Any] = {key: interval_of(drawn[key], whole[key]) for key in drawn}
-    if groups is None:
-        intervals["accuracy"] = wilson(round(whole["accuracy"] * images), images)
+    trials = images if groups is None else int(groups.max()) + 1
+    if groups is None or intervals["accuracy"] is None:
+        intervals["accuracy"] = wilson(round(whole["accuracy"] * trials), trials)
     return {"images": images, **{key: _number(value) for key, value in whole.items()}, "intervals": intervals}
 
 

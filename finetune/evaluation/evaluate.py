@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from datasets import Dataset
@@ -16,7 +17,7 @@ from finetune.data import Splits, load_splits, targets
 from finetune.data.decoded import DecodedImages
 from finetune.errors import DataError, RunFolderError
 from finetune.evaluation.azure_metrics import azure_metrics
-from finetune.evaluation.images import wanted_splits
+from finetune.evaluation.images import familiar, wanted_splits
 from finetune.evaluation.matching import model_targets, outputs_of, read_class_names
 from finetune.evaluation.opened import Opened, open_model
 from finetune.evaluation.outcome import Judge, write_outcome
@@ -82,20 +83,22 @@ def evaluate(
         return Told(tuned, notes, tuned)
     began = time.perf_counter()
     measured = [_measured(opened, part, wish, on_batch) for part in parts]
-    splits = [scored for scored, _ in measured]
+    splits = [each.scored for each in measured]
     if opened.predictor.task.name == MULTICLASS and not any((scored.targets >= 0).any() for scored in splits):
         raise DataError(f"{seen['root']}: holds no image of these classes")
+    met = familiar(opened, wish, [content for each in measured for content in each.contents], notes)
     folder = _folder(opened, wish)
     judge = _judge(opened, wish, splits)
     write_outcome(folder, judge, splits)
     _illustrate(folder, opened, measured)
     if wish.config is not None:
         folder.write_azure({scored.split: azure_metrics(scored, judge, wish.config) for scored in splits})
+    counts = {each.scored.split: len(each.scored) for each in measured}
     folder.write_data(
         {
             "model": opened.name,
             "task": opened.predictor.task.name,
-            "data": {**seen, "findings": parts[0][1].findings.as_dict()},
+            "data": {**seen, **met, "counts": counts, "findings": parts[0][1].findings.as_dict()},
             "classes": list(splits[0].labels.names),
             "preprocessing": dataclasses.asdict(opened.predictor.pixels),
             "precision": _precision(opened, wish),
@@ -112,20 +115,29 @@ def evaluate(
 # ---------------------------------------------------------------- scores
 
 
+class _Measured(NamedTuple):
+    """The scores of a split, its images, and what their bytes are known by."""
+
+    scored: Scored
+    dataset: Dataset
+    contents: Sequence[bytes]
+
+
 def _measured(
     opened: Opened, part: tuple[str, Splits], wish: Wish, on_batch: Callable[[int], None] | None
-) -> tuple[Scored, Dataset]:
-    """What the model says of a split, and what is true, in the order of the model's outputs; and the images."""
+) -> _Measured:
+    """What the model says of a split, and what is true, in the order of the model's outputs."""
     split, data = part
     predictor, labels = opened.predictor, opened.predictor.labels
     names = None if wish.class_names is None else read_class_names(Path(wish.class_names))
     truth, known, wanted = targets(data.datasets[split]), data.labels, _wanted(wish, data.labels)
-    dataset, together = data.datasets[split], data.together(split)
+    dataset, together, contents = data.datasets[split], data.together(split), data.contents[split]
     if wanted is not None:
         truth, known = _of_classes(truth, known, wanted)
         if truth.ndim == 1:
             kept = np.flatnonzero(truth >= 0)
             dataset, truth, together = dataset.select(kept), truth[kept], together[kept]
+            contents = [contents[i] for i in kept]
     outputs = outputs_of(known, labels, names, data.labels)
     logits = predictor.logits(
         dataset,
@@ -138,12 +150,13 @@ def _measured(
     if wanted is not None:
         logits, labels = logits[:, outputs], LabelSpace(tuple(labels.names[i] for i in outputs))
         placed = truth if truth.ndim == 1 else placed[:, outputs]
-    return Scored(split, predictor.task.name, labels, dataset["path"], logits, placed, together), dataset
+    scored = Scored(split, predictor.task.name, labels, dataset["path"], logits, placed, together)
+    return _Measured(scored, dataset, contents)
 
 
-def _illustrate(folder: ResultFolder, opened: Opened, measured: list[tuple[Scored, Dataset]]) -> None:
+def _illustrate(folder: ResultFolder, opened: Opened, measured: list[_Measured]) -> None:
     """Pictures for the report. Several models together look at no one place, so they get no overlays."""
-    images = {scored.split: DecodedImages(dataset, 0).__getitem__ for scored, dataset in measured}
+    images = {each.scored.split: DecodedImages(each.dataset, 0).__getitem__ for each in measured}
     predictor = opened.predictor
     loaded = None if opened.folds else LoadedModel(predictor.model, predictor.pixels)
     write_gallery(folder, predictor.task.name, images, loaded)
@@ -246,7 +259,7 @@ def _tune(opened: Opened, thresholds: bool, calibrate: bool, on_batch: Callable[
         )
     held_out = [name for name in data.datasets if name != "train"]
     measured = [_measured(opened, (name, data), Wish(), on_batch) for name in held_out]
-    splits = [scored for scored, _ in measured]
+    splits = [each.scored for each in measured]
     predictor, evaluate_ = opened.predictor, run.read_recipe().evaluate
     validation = splits[held_out.index("validation")]
     found: Tuned = tune(validation, predictor.decision, thresholds=thresholds, calibrate=calibrate)

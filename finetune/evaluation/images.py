@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def wanted_splits(opened: Opened, wish: Wish, notes: list[str]) -> tuple[list[tu
         recipe, cut = data_recipe(wish.data, task, wish.overrides)
         data = load_held_out(recipe, wish.split, cut=cut)
         _note_data(data, notes)
-        return [(name, data) for name in data.datasets], data.source | _learned_from(opened, data, notes)
+        return [(name, data) for name in data.datasets], data.source
     if opened.run is None or opened.folds:
         what = "its folds measured its own images already" if opened.folds else "it is no run, so it has no data"
         raise DataError(f"{opened.name}: {what}; say what to evaluate on, as in --data photos")
@@ -31,9 +31,10 @@ def wanted_splits(opened: Opened, wish: Wish, notes: list[str]) -> tuple[list[tu
         recipe = with_overrides(recipe, wish.overrides)
     if wish.split == "all":
         data = load_held_out(recipe, "all")
-        return [("all", data)], data.source | _learned_from(opened, data, notes)
+        return [("all", data)], data.source
     data = load_splits(recipe)
-    if data.source["fingerprint"] != opened.run.read_record().get("data", {}).get("fingerprint"):
+    same = data.source["fingerprint"] == opened.run.read_record().get("data", {}).get("fingerprint")
+    if not same and not wish.overrides:
         notes.append("the run's images or labels are not what they were when it was trained")
     there = [name for name in data.datasets if name != "train"]
     wanted = [wish.split] if wish.split else there
@@ -45,25 +46,38 @@ def wanted_splits(opened: Opened, wish: Wish, notes: list[str]) -> tuple[list[tu
     return [(name, data) for name in wanted], data.source
 
 
-def _learned_from(opened: Opened, data: Splits, notes: list[str]) -> dict[str, int]:
-    """How many of the images the run was trained on, told by their bytes; nothing where nobody can know,
-    because the run's own images are gone."""
-    if opened.run is None:
+def familiar(opened: Opened, wish: Wish, contents: Sequence[bytes], notes: list[str]) -> dict[str, int]:
+    """How many of the measured images the run has met before, told by their bytes: ``learned_from`` those it was
+    trained on, ``tuned_on`` those that tuned its decision.
+
+    Nothing where nobody can know, because the run's own images are gone, or where they are its held-out images, in
+    which none is met again.
+    """
+    own_held_out = wish.data is None and not wish.overrides and wish.split not in ("train", "all")
+    if opened.run is None or own_held_out:
         return {}
     try:
         own = load_splits(opened.run.read_recipe_from_anywhere())
     except FinetuneError:
         notes.append("the run's own images cannot be read, so nobody can tell whether it learned from these")
         return {}
-    known = {content for name in own.contents if opened.folds or name == "train" for content in own.contents[name]}
-    images = [content for contents in data.contents.values() for content in contents]
-    count = sum(content in known for content in images)
-    if count:
+    learned = {content for name in own.contents if opened.folds or name == "train" for content in own.contents[name]}
+    tuning = set(own.contents.get("validation", ())) if opened.predictor.decision.says_something else set()
+    found = {
+        "learned_from": sum(content in learned for content in contents),
+        "tuned_on": sum(content in tuning - learned for content in contents),
+    }
+    if found["learned_from"]:
         notes.append(
-            f"the model learned from {count} of these {len(images)} images, so its scores on them, and the labels that "
-            "look wrong, say little; measure it on images that it has not seen"
+            f"the model learned from {found['learned_from']} of these {len(contents)} images, so its scores on them, "
+            "and the labels that look wrong, say little; measure it on images that it has not seen"
         )
-    return {"learned_from": count}
+    if found["tuned_on"]:
+        notes.append(
+            f"{found['tuned_on']} of these {len(contents)} images tuned the model's thresholds or temperature, which "
+            "fit them better than others"
+        )
+    return found
 
 
 def data_recipe(data: str | Path, task: str, overrides: Mapping[str, Any]) -> tuple[Recipe, bool]:

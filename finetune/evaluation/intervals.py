@@ -66,7 +66,8 @@ def headline_intervals(
     """The 95 % interval of each headline metric.
 
     Shares of images (accuracy, top-k accuracy) have Wilson's interval, all others a bias-corrected bootstrap's, which
-    draws images of one group together; then shares have it too, as Wilson's takes images for independent.
+    draws images of one group together; then shares have it too, as Wilson's takes images for independent (where every
+    draw gives the same, Wilson's of so many groups).
 
     Args:
         task_name: multiclass or multilabel.
@@ -90,8 +91,9 @@ def headline_intervals(
     found: dict[str, Ends | None] = bootstrap(statistics, len(kept[0]), resamples_for(*kept[0].shape), groups)
     images = metrics["images"]
     for name in _proportions(task_name, names):
+        trials = images if groups is None else int(groups.max()) + 1
         if groups is None or found.get(name) is None:
-            found[name] = wilson(round(metrics[name] * images), images)
+            found[name] = wilson(round(metrics[name] * trials), trials)
     return {name: None if metrics[name] is None else _possible(name, found.get(name)) for name in names}
 
 

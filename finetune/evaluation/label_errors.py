@@ -83,9 +83,10 @@ def suspects(task_name: str, logits: NDArray[Any], targets: NDArray[Any], togeth
 def swapped_classes(task_name: str, logits: NDArray[Any], targets: NDArray[Any]) -> list[SwappedClass]:
     """Classes that seem to bear another's name.
 
-    multiclass: more than half of a class's images, at least three, are taken for another class, and more of them than
-    of that class's own images. multilabel: two classes of which each one's scores rank the other's images clearly
-    better than its own (AUROC better by 0.2).
+    multiclass: more than half of a class's images, at least three, are taken for another class, whose own images are
+    most often taken for it. (A weak model takes half of a class for another one easily, but not both ways.)
+    multilabel: two classes of which each one's scores rank the other's images clearly better than its own (AUROC
+    better by 0.2).
 
     Args:
         task_name, logits, targets: As of `suspects`.
@@ -149,11 +150,12 @@ def _taken_for(logits: NDArray[Any], targets: NDArray[Any]) -> list[SwappedClass
     matrix = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
     images = matrix.sum(axis=1)
     shares = matrix / np.maximum(images, 1)[:, None]
+    likeliest = shares.argmax(axis=1)
     found = []
-    for given in np.flatnonzero(matrix.max(axis=1) >= _FEWEST):
-        other = int(shares[given].argmax())
-        if other != given and shares[given, other] > max(0.5, shares[other, other]) and images[other]:
-            found.append(SwappedClass(int(given), other, int(matrix[given, other]), int(images[given])))
+    for given, other in enumerate(likeliest):
+        taken = matrix[given, other] >= _FEWEST and shares[given, other] > 0.5
+        if other != given and taken and likeliest[other] == given:
+            found.append(SwappedClass(given, int(other), int(matrix[given, other]), int(images[given])))
     return found
 
 

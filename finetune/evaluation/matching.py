@@ -56,10 +56,15 @@ def outputs_of(
     missing = [name for name in data.names if name not in found]
     if not missing:
         return [found[name] for name in data.names]
-    if all(WORDNET.fullmatch(name) for name in data.names):
+    if names is None and all(WORDNET.fullmatch(name) for name in data.names):
         return _by_order(data, whole or data, model)
     listed = ", ".join(repr(name) for name in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    if names is not None:
+        raise DataError(
+            f"the class names given lack {listed}{more}{did_you_mean(missing[0], known.names)}; it has {len(known)}, "
+            f"{', '.join(known.names[:_NAMED])}{', …' if len(known) > _NAMED else ''}"
+        )
     raise DataError(
         f"the model has no class {listed}{more}{did_you_mean(missing[0], known.names)}; its {len(known)} classes are "
         f"{', '.join(known.names[:_NAMED])}{', …' if len(known) > _NAMED else ''}; --classes evaluates on some of the "

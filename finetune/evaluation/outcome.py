@@ -55,14 +55,17 @@ class Judge:
     def metrics(self, scored: Scored) -> dict[str, Any]:
         """All metrics of a split, ``intervals`` of the headline ones, and ``abstaining`` where the model may."""
         logits, thresholds = self.decision.calibrated(scored.logits), self.thresholds(scored)
+        apart = self._cross_fitted(scored)
+        if apart is not None and scored.task == MULTICLASS:  # one temperature for all classes moves no decision
+            logits = apart
         found = score_metrics(
             scored.task, logits, scored.targets, scored.labels, threshold=thresholds, top_k=self.top_k
         )
-        probabilities = _task(scored).probabilities(logits)
+        probabilities = _task(scored).probabilities(self.decision.calibrated(scored.logits))
         predicted = _task(scored).decisions(probabilities, thresholds)
         found["intervals"] = self._intervals(scored, logits, predicted, found)
-        apart = self._cross_fitted(scored)
-        if apart is not None:  # of all metrics, only the loss can tell by which temperature it was scaled
+        if apart is not None and scored.task != MULTICLASS:
+            # A temperature for each class moves no ranking within it, and thresholds are of the whole model's.
             found["loss"] = score_metrics(scored.task, apart, scored.targets, scored.labels)["loss"]
             found["intervals"]["loss"] = self._intervals(scored, apart, predicted, found)["loss"]
         if scored.task == MULTICLASS and self.decision.abstain_below is not None and found["images"]:

@@ -162,8 +162,3 @@ def common_images(sides: Sequence[Side]) -> tuple[list[str], list[str]]:
 
 def _truth(line: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(sorted(line["true"])), tuple(sorted(line.get("unknown", ())))
-
-
-def said(line: Mapping[str, Any], task: str) -> set[str]:
-    """The labels that a comparison counts: of one label an image, the most probable, also where the model abstains."""
-    return {next(iter(line["probabilities"]))} if task == MULTICLASS else set(line["predicted"])

@@ -38,16 +38,34 @@ def metrics_table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     f1_micro      0.9231  0.9231
     """
     keys = [key for key in HEADLINES if any(key in split for split in metrics.values())]
+    if "accuracy" in keys:
+        place = keys.index("accuracy") + 1
+        keys[place:place] = top_k_names(metrics)
     if any(split.get("images_not_finite") for split in metrics.values()):
         keys.insert(1, "images_not_finite")  # the reason why all below it has no value
     first = ["", *keys]
     pieces: list[list[list[str]]] = [[]]
     for split, found in metrics.items():
-        columns = [[_short(split, 24), *(_number(found.get(key)) for key in keys)], *_intervals(found, keys)]
+        columns = [[_end(split, 24), *(_number(found.get(key)) for key in keys)], *_intervals(found, keys)]
         if pieces[-1] and _table_width([first, *pieces[-1], *columns]) > WIDTH:
             pieces.append([])
         pieces[-1] += columns
     return "\n\n".join(aligned([first, *piece]) for piece in pieces)
+
+
+def top_k_names(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The top-k accuracies that say more than accuracy does: of fewer than all classes, and of more than one.
+
+    >>> top_k_names({"test": {"top5_accuracy": 0.9, "top1_accuracy": 0.7, "per_class": dict.fromkeys(range(10))}})
+    ['top5_accuracy']
+    """
+    found: dict[str, None] = {}
+    for split in metrics.values():
+        for name in split:
+            k = name.removeprefix("top").removesuffix("_accuracy")
+            if k.isdigit() and name == f"top{k}_accuracy" and 1 < int(k) < len(split.get("per_class", ())):
+                found[name] = None
+    return list(found)
 
 
 def class_table(per_class: Mapping[str, Mapping[str, Any]], rows: int = 20) -> str:
@@ -124,6 +142,11 @@ def _short(text: str, room: int) -> str:
     while _cells(text) > room - 3:
         text = text[:-1]
     return text + "..."
+
+
+def _end(text: str, room: int) -> str:
+    """The text, or an ellipsis and its end, which is where the names of runs and evaluations differ."""
+    return _short(text[::-1], room)[::-1]
 
 
 def _cells(text: str) -> int:

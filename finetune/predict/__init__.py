@@ -3,7 +3,7 @@
 from finetune.predict.ensemble import Ensemble, open_ensemble
 from finetune.predict.features import encode, logits_of
 from finetune.predict.pictures import worth_seeing, write_gallery, write_pictures
-from finetune.predict.predictions import Prediction, how_sure, is_right, prediction_rows
+from finetune.predict.predictions import Prediction, how_sure, is_right, most_probable, prediction_rows
 from finetune.predict.predictor import Predictor
 from finetune.predict.scoring import Images, Precision, score, whole_batches
 from finetune.predict.sources import ManyImages, OneImage, Sources
@@ -21,6 +21,7 @@ __all__ = [
     "how_sure",
     "is_right",
     "logits_of",
+    "most_probable",
     "open_ensemble",
     "prediction_rows",
     "score",

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from finetune.metrics.definitions import MULTICLASS
 from finetune.model.saved import LoadedModel
 from finetune.predict.attention import attention_rollout, looks
 from finetune.predict.predictions import how_sure, is_right
@@ -33,7 +34,8 @@ def worth_seeing(rows: Iterable[Mapping[str, Any]], task: str, suspected: Sequen
     hits: list[tuple[float, int]] = []
     for place, row in enumerate(rows):
         place_of[row["path"]] = place
-        (hits if is_right(row) else mistakes).append((how_sure(row, task), place))
+        if row["predicted"] or task != MULTICLASS:  # a model that abstains is neither right nor wrong
+            (hits if is_right(row) else mistakes).append((how_sure(row, task), place))
     return {
         "label_errors": [place_of[path] for path in suspected[:MISTAKES]],
         "mistakes": [place for _, place in sorted(mistakes, key=lambda pair: (-pair[0], pair[1]))[:MISTAKES]],

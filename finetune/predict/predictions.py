@@ -101,6 +101,12 @@ def prediction_rows(
         yield line if group is None else {**line, "group": group}
 
 
+def most_probable(row: Mapping[str, Any], task: str) -> list[str]:
+    """The labels of a line of ``predictions.jsonl``; of one label an image the most probable, also where the model
+    abstains."""
+    return list(row["predicted"]) or ([next(iter(row["probabilities"]))] if task == MULTICLASS else [])
+
+
 def is_right(row: Mapping[str, Any]) -> bool:
     """Whether a line of ``predictions.jsonl`` predicts what is true, as far as that is known."""
     return set(row["predicted"]) - set(row.get("unknown", ())) == set(row["true"])

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from finetune.evaluation.words import trust
+from finetune.metrics.table import top_k_names
 from finetune.plots import Drawing, confusion_matrix, curves, reliability_diagram
 from finetune.plots.scored import precision_recall_of
-from finetune.predict.predictions import how_sure, is_right
+from finetune.predict.predictions import how_sure, is_right, most_probable
 from finetune.report.figures import svg
 from finetune.report.subject import Subject, subject_of
 from finetune.run_folder import ResultFolder
@@ -63,16 +64,18 @@ def contents(folder: ResultFolder) -> dict[str, Any]:
 
 
 def _mentioned(row: Row, task: str) -> Row:
-    """A line of predictions with the probabilities of its true and predicted labels only, and how sure it is."""
+    """A line of predictions with the probabilities of its true and predicted labels only, how sure it is, and what
+    it says where it abstains."""
     probabilities = row["probabilities"]
     kept = {name: probabilities.get(name) for name in (*row["true"], *row["predicted"])}
-    return {**row, "probabilities": kept, "sure": how_sure(row, task)}
+    return {**row, "probabilities": kept, "sure": how_sure(row, task), "said": most_probable(row, task)}
 
 
 def headlines(task: str, metrics: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row for each headline metric with a cell for each split: the value, and its interval where there is one."""
     rows = []
-    for name in HEADLINES[task]:
+    first, *others = HEADLINES[task]
+    for name in (first, *top_k_names(metrics), *others):
         cells = [
             {"value": scored.get(name), "interval": (scored.get("intervals") or {}).get(name)}
             for scored in metrics.values()
@@ -120,11 +123,12 @@ def thresholds_of(folder: ResultFolder, subject: Subject) -> dict[str, float]:
 
 
 def confusions(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Which class was taken for which, the most frequent first (images with one true and one predicted label)."""
+    """Which class was taken for which, the most frequent first (images with one true and one predicted label; where the
+    model abstains, the most probable one, as in the confusion matrix)."""
     pairs = Counter(
-        (row["true"][0], row["predicted"][0])
+        (row["true"][0], row["said"][0])
         for row in rows
-        if len(row["true"]) == len(row["predicted"]) == 1 and not is_right(row)
+        if len(row["true"]) == len(row["said"]) == 1 and not is_right({**row, "predicted": row["said"]})
     )
     return [{"true": true, "predicted": said, "images": count} for (true, said), count in pairs.most_common()]
 

@@ -42,7 +42,7 @@ RANDOM = {
     "fridge_multiclass": {"optim.learning_rate": 2e-3, "optim.layer_decay": None},
     "fridge_multilabel": {"optim.learning_rate": 2e-3, "optim.layer_decay": None},
 }
-"""What the recipes' own rates are replaced by where they start from random weights: the best of four, on other images."""
+"""What replaces the recipes' own rates where they start from random weights: the best of three, on other images."""
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from finetune.evaluation.azure_config import AzureConfig
 from finetune.evaluation.evaluate import evaluate
 from finetune.evaluation.wish import Wish
 from finetune.model import open_saved
+from finetune.run_folder import RunFolder
 from finetune.training import train
 
 CLASSES = ("circle", "cross", "square")
@@ -69,6 +70,26 @@ def test_images_that_the_run_learned_from_are_counted_by_their_bytes(run, image_
     assert "learned from 12 of these 24 images" in told.notes[-1]
     alone = evaluate(run.path, Wish(split="validation"), device="cpu")
     assert not [note for note in alone.notes if "learned" in note]
+    some = evaluate(run.path, Wish(copied, classes=["square"]), device="cpu")
+    assert "learned from 4 of these 8 images" in some.notes[-1]
+    assert some.folder.read_data()["data"]["counts"] == {"all": 8}
+
+
+def test_training_images_in_a_split_of_the_runs_own_data_are_counted_too(run):
+    told = evaluate(run.path, Wish(split="train"), device="cpu")
+    assert "learned from 12 of these 12 images" in told.notes[-1]
+    other = evaluate(run.path, Wish(split="validation", overrides={"data.split.seed": 7}), device="cpu")
+    assert other.folder.read_data()["data"]["learned_from"] > 0
+    assert not [note for note in other.notes if "not what they were" in note]
+
+
+def test_images_that_tuned_the_decision_are_told_when_they_come_by_another_name(run, image_folder, tmp_path):
+    copied = tmp_path / "run"
+    shutil.copytree(run.path, copied)
+    told = evaluate(copied, Wish(image_folder), calibrate=True, device="cpu")
+    tuned = told.folder.read_data()["data"]["tuned_on"]
+    assert tuned == RunFolder(copied).read_metrics()["validation"]["images"] > 0
+    assert f"{tuned} of these 24 images tuned" in told.notes[-1]
 
 
 def test_a_threshold_for_one_label_an_image_is_refused_before_anything_is_scored(run):

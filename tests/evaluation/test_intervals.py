@@ -116,3 +116,11 @@ def test_a_bootstrapped_mean_is_the_normal_interval_of_the_mean():
     low, high = bootstrap(lambda weights: {"mean": weights @ values / weights.sum(axis=1)}, 2000)["mean"]
     half = 1.96 * values.std() / np.sqrt(2000)
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.1 * half)
+
+
+def test_four_groups_that_are_all_right_are_four_trials_and_not_sixty():
+    truth = np.arange(60) % 3
+    logits = 9 * np.eye(3)[truth]
+    metrics = score_metrics("multiclass", logits, truth, LabelSpace.numbered(3))
+    found = headline_intervals("multiclass", logits, truth, truth, metrics, np.arange(60) // 15)
+    assert found["accuracy"] == pytest.approx(wilson(4, 4))

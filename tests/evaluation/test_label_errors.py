@@ -74,6 +74,14 @@ def test_a_class_whose_images_look_like_another_s_is_counted():
     assert swapped_classes("multiclass", logits, truth) == [SwappedClass(0, 1, 3, 4), SwappedClass(1, 0, 3, 3)]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_weak_model_that_leans_to_some_classes_accuses_no_class(seed):
+    random = np.random.default_rng(seed)
+    truth = random.integers(4, size=27)
+    logits = random.normal(size=(27, 4)) + 0.3 * np.eye(4)[truth] + random.normal(size=4)
+    assert swapped_classes("multiclass", logits, truth) == []
+
+
 def test_two_images_of_a_class_may_look_like_another_by_chance():
     truth, logits = np.array([0, 0, 1, 1, 2, 2]), 5 * np.eye(3)[[1, 1, 1, 1, 2, 2]]
     assert swapped_classes("multiclass", logits, truth) == []

@@ -22,6 +22,11 @@ def test_mistakes_begin_with_the_surest_and_hits_with_the_least_sure():
     assert worth_seeing(rows, "multiclass") == {"label_errors": [], "mistakes": [2, 1], "hits": [3, 0]}
 
 
+def test_what_the_model_did_not_answer_is_no_mistake():
+    rows = [{**row("a", a=0.4, b=0.6), "predicted": []}, row("a", a=0.1, b=0.9)]
+    assert worth_seeing(rows, "multiclass") == {"label_errors": [], "mistakes": [1], "hits": []}
+
+
 def test_suspected_labels_are_shown_in_their_order():
     rows = [{**row("a", a=0.9, b=0.1), "path": f"{place}.jpg"} for place in range(3)]
     assert worth_seeing(rows, "multiclass", ["2.jpg", "0.jpg"])["label_errors"] == [2, 0]

@@ -18,10 +18,11 @@ import finetune
 from finetune.evaluation import Judge, Scored, write_outcome
 from finetune.evaluation.lines import scored_of_lines
 from finetune.labels import LabelSpace
+from finetune.metrics import metrics_table
 from finetune.model.decision import Decision
 from finetune.recipe import load_recipe
 from finetune.report import write_report
-from finetune.report.contents import class_rows, confusions, weakest
+from finetune.report.contents import class_rows, confusions, contents, weakest
 from finetune.run_folder import RunFolder
 from finetune.training import train
 
@@ -127,7 +128,7 @@ def test_a_picture_that_is_gone_is_left_out(run, tmp_path):
 
 def test_confusions_are_counted_and_what_a_class_is_taken_for_stands_beside_it():
     said = [("a", "b"), ("a", "b"), ("a", "c"), ("b", "b")]
-    rows = [{"true": [true], "predicted": [predicted], "probabilities": {}} for true, predicted in said]
+    rows = [{"true": [true], "predicted": [says], "said": [says], "probabilities": {}} for true, says in said]
     assert confusions(rows) == [
         {"true": "a", "predicted": "b", "images": 2},
         {"true": "a", "predicted": "c", "images": 1},
@@ -137,6 +138,29 @@ def test_confusions_are_counted_and_what_a_class_is_taken_for_stands_beside_it()
         ("a", "b"),
         ("b", None),
     ]
+
+
+def test_confusions_of_a_model_that_abstains_are_those_of_its_confusion_matrix(run, tmp_path):
+    copied = RunFolder(tmp_path / "run")
+    shutil.copytree(run.path, copied.path)
+    path, truth = next(copied.read_predictions())["path"], np.arange(30) % 3
+    logits = np.random.default_rng(1).normal(size=(30, 3)) + np.eye(3)[truth]
+    scored = Scored("validation", "multiclass", LabelSpace(("a", "b", "c")), [path] * 30, logits, truth)
+    write_outcome(copied, Judge(Decision(abstain_below=0.7)), [scored])
+    matrix = np.array(copied.read_metrics()["validation"]["confusion_matrix"])
+    assert any(not line["predicted"] for line in copied.read_predictions())
+    assert sum(pair["images"] for pair in contents(copied)["confusions"]) == matrix.sum() - np.trace(matrix)
+
+
+def test_the_top_k_accuracy_is_among_the_headlines_where_there_are_more_classes(run, tmp_path):
+    copied = RunFolder(tmp_path / "run")
+    shutil.copytree(run.path, copied.path)
+    path, truth = next(copied.read_predictions())["path"], np.arange(30) % 6
+    logits = np.random.default_rng(1).normal(size=(30, 6)) + np.eye(6)[truth]
+    scored = Scored("validation", "multiclass", LabelSpace.numbered(6), [path] * 30, logits, truth)
+    write_outcome(copied, Judge(Decision(), top_k=2), [scored])
+    assert [row["name"] for row in contents(copied)["headlines"]][:2] == ["accuracy", "top2_accuracy"]
+    assert "top2_accuracy" in metrics_table(copied.read_metrics())
 
 
 def test_pictures_of_both_tokens_stand_in_the_gallery(run):

@@ -107,6 +107,11 @@ def test_a_multiclass_model_may_abstain_and_its_accuracy_stays_that_of_all_image
     assert bool(prediction.predicted) == (max(prediction.probabilities.values()) >= below)
 
 
+def test_after_a_calibration_both_names_of_the_loss_are_cross_fitted(recipe_for):
+    metrics = train(recipe_for(**{"evaluate.calibration": "temperature"})).read_metrics()["validation"]
+    assert metrics["log_loss"] == pytest.approx(metrics["loss"], abs=1e-6)
+
+
 def test_a_run_that_tunes_nothing_saves_no_decision_and_still_says_how_far_to_trust_it(recipe_for):
     run = train(recipe_for())
     assert not (run.model / "decision.json").exists()
