@@ -53,7 +53,7 @@ class Columns:
                 "error": error,  # counted, and not written
             }
         values: dict[str, Any] = dict.fromkeys(self.names())
-        values |= {"path": row.name, "error": error}
+        values |= {"path": row.shown, "error": error}
         if said is None:
             return values
         probabilities = said.probabilities

@@ -55,7 +55,7 @@ def _write_parquet(file: Path, columns: Columns, parts: Iterable[Lines]) -> None
 
 
 def _write_csv(file: Path, columns: Columns, parts: Iterable[Lines]) -> None:
-    with file.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+    with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         names = columns.names()
         if not columns.azure:

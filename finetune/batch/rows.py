@@ -31,6 +31,11 @@ class Row:
     file: str = ""
     number: int = 0
 
+    @property
+    def shown(self) -> str:
+        """The name as text that every format can hold, also where a file's name is not UTF-8."""
+        return self.name.encode(errors="surrogateescape").decode(errors="replace")
+
     def image(self) -> Image.Image:
         """Read and decode it.
 

@@ -39,7 +39,7 @@ def answers(
     size = predictor.batch_size(len(rows), batch_size)
     with predictor.forward(precision=precision, flip=flip) as forward:
         logits = np.concatenate(list(passes(forward, images, images, size, predictor.device, on_batch)))
-    for index, (row, said) in enumerate(zip(rows, predictor.said(logits, [row.name for row in rows]), strict=True)):
+    for index, (row, said) in enumerate(zip(rows, predictor.said(logits, [row.shown for row in rows]), strict=True)):
         error = images.faults.get(index)
         yield Answer(row, said if error is None else None, error)
 

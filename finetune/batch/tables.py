@@ -73,6 +73,8 @@ class Table:
                 column = self._column(header)
                 place = header.index(column)
                 for number, cells in enumerate(cells for cells in lines if cells):
+                    if len(header) == 1:  # a data: URL has a comma, which nobody quotes where there is one column
+                        cells = [delimiter.join(cells)]
                     if len(cells) == len(header):
                         yield self._row(number, cells[place], column)
                     else:

@@ -174,8 +174,8 @@ def features_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
 
 
-def no_options(verb: argparse.ArgumentParser) -> None:
-    pass
+def schema_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("of", nargs="?", choices=["recipe", "predict"], default="recipe", help="default: recipe")
 
 
 def _names(text: str) -> list[str]:

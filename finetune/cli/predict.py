@@ -69,7 +69,7 @@ def _print(options: Predict) -> int:
             print(_line(_said(said, options.top_k)))
         return OK
     for answer in _answers(run, options):
-        missing = {"path": answer.row.name, "error": answer.error}
+        missing = {"path": answer.row.shown, "error": answer.error}
         print(_line(missing if answer.said is None else _said(answer.said, options.top_k)), flush=True)
     return OK
 

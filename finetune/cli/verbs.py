@@ -71,9 +71,9 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    from finetune.recipe import recipe_schema
+    from finetune.recipe.schema import options_schema, recipe_schema
 
-    print(json.dumps(recipe_schema(), indent=2))
+    print(json.dumps(recipe_schema() if options.of == "recipe" else options_schema(options.of), indent=2))
     return OK
 
 
@@ -226,5 +226,5 @@ VERBS = {
     "sweep": (_sweep, of.sweep_options, "Try other values of what search.space names, and write the best recipe."),
     "features": (_features, of.features_options, "Write the features of every image that a recipe names."),
     "report": (_report, of.run_options, "Write the report.html of a run, a cross-validation or an evaluation again."),
-    "schema": (_schema, of.no_options, "Print the recipe's JSON schema."),
+    "schema": (_schema, of.schema_options, "Print the JSON schema of recipes, or of a verb's options."),
 }
