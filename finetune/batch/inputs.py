@@ -4,6 +4,7 @@
 an image file            one row
 a folder                 every image in it and below it, folder by folder, sorted by name; other files are
                          passed over
+bundled:NAME             the folder of a set that comes with this package
 a glob                   what it matches, sorted; ``**`` goes down all folders
 .csv, .tsv, .parquet,    a row each, see `finetune.batch.tables`
 .jsonl
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from finetune.batch.rows import Row
 from finetune.batch.tables import SUFFIXES, Table
+from finetune.data.bundled import bundled_root
 from finetune.data.folder import walk
 from finetune.errors import DataError, did_you_mean
 
@@ -37,7 +39,7 @@ class Inputs:
     """
 
     def __init__(self, words: Sequence[str], column: str | None = None, paths_from: str | None = None) -> None:
-        self.words, self._column, self._paths_from = [os.path.expanduser(word) for word in words], column, paths_from
+        self.words, self._column, self._paths_from = [_place(word) for word in words], column, paths_from
         missing = [_missing(word) for word in self.words if not os.path.exists(word) and not _matches(word)]
         if missing:
             raise DataError("\n".join(missing))
@@ -66,8 +68,15 @@ class Inputs:
             yield Row(path, file=os.path.basename(path))
 
 
+def _place(word: str) -> str:
+    if word.startswith("bundled:"):
+        return str(bundled_root(word.removeprefix("bundled:")))
+    return os.path.expanduser(word)
+
+
 def are_images(words: Sequence[str]) -> bool:
     """Whether each word names a single image file, which need not be there."""
+    words = [_place(word) for word in words]
     return not any(os.path.isdir(word) or _is_table(word) or _matches(word) for word in words)
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -46,12 +47,15 @@ def _write(options: Predict) -> int:
     watched, main = sys.stderr.isatty(), os.environ.get("RANK", "0") == "0"
     total = Inputs(options.inputs, options.column, options.paths_from).count() if watched and main else None
     given = options.model_dump(exclude={"run", "inputs", "out"})
+    stopped = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         with bar(total) as advance:
             written = run.predict_to(options.inputs, str(options.out), on_batch=advance if main else None, **given)
     except KeyboardInterrupt:
         complain(f"stopped; what was done is in {options.out}.parts; the same command goes on (without --overwrite)")
         return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, stopped)
     if main:
         print(written)
     return OK

@@ -14,6 +14,7 @@ import pytest
 import finetune
 from finetune.errors import DataError, RecipeError, RunFolderError
 from finetune.model.decision import Decision, write_decision
+from finetune.run_folder import RunFolder, write_members
 
 CLASSES = ("can", "carton", "water bottle")
 
@@ -103,6 +104,20 @@ def test_a_line_of_pixels_that_would_fill_the_memory_is_a_bad_image(make_run, tm
     run.predict_to(tmp_path / "line.png", tmp_path / "out.jsonl")
     (line,) = lines_of(tmp_path / "out.jsonl")
     assert line["error"].startswith("an image of 1×50000 pixels would be 256×12800000")
+
+
+def test_the_models_of_a_cross_validation_predict_together(make_run, photos, tmp_path):
+    root = RunFolder.create(tmp_path, "folds")
+    for fold in (1, 2):
+        shutil.copytree(make_run(seed=fold).path, root.path / f"fold-{fold}")
+    write_members(root.path, ["fold-1", "fold-2"])
+    folds = finetune.open_run(root.path, device="cpu")
+    folds.predict_to(photos / "0000.png", tmp_path / "out.jsonl", all_labels=True)
+    (line,) = lines_of(tmp_path / "out.jsonl")
+    each = [fold.predict(photos / "0000.png")[0].probabilities for fold in folds.folds]
+    assert {name: line[f"score_{name}"] for name in CLASSES} == pytest.approx(
+        {name: (each[0][name] + each[1][name]) / 2 for name in CLASSES}, abs=1e-6
+    )
 
 
 # ---------------------------------------------------------------- going on

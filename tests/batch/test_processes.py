@@ -14,6 +14,8 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
+from finetune.cli import INTERRUPTED, OK, main
+
 COUNT, BAD = 300, (7, 150, 299)
 
 
@@ -44,6 +46,17 @@ def test_killed_half_way_and_started_again_it_is_complete_in_order_each_once(run
     run.predict_to(many, tmp_path / "whole.parquet", part_images=8)
     assert pq.read_table(tmp_path / "whole.parquet").to_pylist() == rows
     assert not parts.exists()
+
+
+def test_a_signal_stops_it_with_a_word_on_how_to_go_on(run, photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("finetune.batch.write.answers", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    out, before = tmp_path / "out.csv", signal.getsignal(signal.SIGTERM)
+    assert main(["predict", str(run.path), str(photos), "--out", str(out)]) == INTERRUPTED
+    said = f"stopped; what was done is in {out}.parts; the same command goes on (without --overwrite)"
+    assert said in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+    monkeypatch.undo()
+    assert main(["predict", str(run.path), str(photos), "--out", str(out)]) == OK
 
 
 def test_two_processes_write_the_file_of_one(run, many, tmp_path):
