@@ -35,23 +35,36 @@ class Inputs:
         column: Column of tables that holds the image; by default one of the usual names.
         paths_from: Folder that relative paths in tables start from; by default each table's own.
     Raises:
-        DataError: something is not there, or a glob matches nothing; all that are.
+        DataError: something is not there, a glob matches nothing, a folder has no image, or a table no such column: all
+            that is known before the images are read.
     """
 
     def __init__(self, words: Sequence[str], column: str | None = None, paths_from: str | None = None) -> None:
         self.words, self._column, self._paths_from = [_place(word) for word in words], column, paths_from
-        missing = [_missing(word) for word in self.words if not os.path.exists(word) and not _matches(word)]
-        if missing:
-            raise DataError("\n".join(missing))
+        if paths_from is not None and not os.path.isdir(os.path.expanduser(paths_from)):
+            raise DataError(f"--paths-from {paths_from}: there is no such folder")
+        faults = [fault for word in self.words for fault in self._faults(word)]
+        if faults:
+            raise DataError("\n".join(faults))
 
     def __iter__(self) -> Iterator[Row]:
         for word in self.words:
-            for path in [word] if os.path.exists(word) else _matches(word):
+            for path in _paths(word):
                 yield from self._rows(path)
 
     def count(self) -> int:
         """How many rows there are: the names are read, and no image."""
         return sum(1 for _ in self)
+
+    def _faults(self, word: str) -> Iterator[str]:
+        paths = _paths(word)
+        if not paths:
+            yield _missing(word)
+        for path in paths:
+            try:
+                next(self._rows(path), None)
+            except DataError as error:
+                yield str(error)
 
     def _rows(self, path: str) -> Iterator[Row]:
         if os.path.isdir(path):
@@ -82,6 +95,10 @@ def are_images(words: Sequence[str]) -> bool:
 
 def _is_table(path: str) -> bool:
     return os.path.splitext(path)[1].casefold() in SUFFIXES
+
+
+def _paths(word: str) -> list[str]:
+    return [word] if os.path.exists(word) else _matches(word)
 
 
 def _matches(word: str) -> list[str]:

@@ -11,6 +11,7 @@ follows from the rows alone, so that any number of processes, now or later, divi
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -23,6 +24,7 @@ from finetune.run_folder.claim import claim, release
 from finetune.run_folder.json_files import plain, read_json, read_json_lines, write_json, write_json_lines
 
 _MANIFEST = "manifest.json"
+_OURS = re.compile(r"\.claim|\.?(manifest\.json|\d+\.jsonl)(\.\d+)?")  # with a dot and a number while it is written
 _HELD_BYTES = 64 * 2**20  # of images that lie in tables: a part has fewer rows where they are large
 
 
@@ -92,7 +94,7 @@ class Parts:
         Raises:
             RunFolderError: files were added, removed or changed since.
         """
-        if next(read_json_lines(self._file(number)))["images"] != _digest(rows):
+        if next(read_json_lines(self._file(number)), {}).get("images") != _digest(rows):
             raise RunFolderError(
                 f"{self.folder}: the images of part {number}, from {rows[0].name} to {rows[-1].name}, are not those "
                 "that it was made of: some were added, removed or changed; restore them, or begin anew by --overwrite"
@@ -105,10 +107,11 @@ class Parts:
     def lines(self, parts: int) -> Iterator[list[dict[str, Any]]]:
         """The lines of each part, in order."""
         for number in range(parts):
-            header, *lines = read_json_lines(self._file(number))
-            if len(lines) != header["rows"]:
+            header, *lines = [*read_json_lines(self._file(number))] or [{}]
+            if len(lines) != header.get("rows"):
                 raise RunFolderError(
-                    f"{self._file(number)}: has {len(lines)} rows of {header['rows']}; delete it and repeat the command"
+                    f"{self._file(number)}: has {len(lines)} rows, not the {header.get('rows')} that it should; delete it "
+                    "and repeat the command"
                 )
             yield lines
 
@@ -135,10 +138,7 @@ class Parts:
 
     def _is_ours(self) -> bool:
         """Whether there is nothing in the folder but what this program writes."""
-        return self.folder.is_dir() and all(
-            entry.name == _MANIFEST or entry.name.startswith(".") or entry.suffix == ".jsonl"
-            for entry in self.folder.iterdir()
-        )
+        return self.folder.is_dir() and all(_OURS.fullmatch(entry.name) for entry in self.folder.iterdir())
 
     def _delete(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

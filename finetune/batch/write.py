@@ -117,6 +117,8 @@ class _Job:
             else:
                 if missing % self.processes == self.rank:
                     self._predict(number, rows, images + 1, on_batch)
+                elif on_batch is not None:
+                    on_batch(len(rows))  # another process is at it, at about the same pace
                 missing += 1
             images += len(rows)
         if any(other > number for other in done):

@@ -108,14 +108,28 @@ def test_a_table_that_cannot_be_read_is_an_error(tmp_path, name, content, messag
 
 
 def test_all_that_is_missing_is_said_at_once_and_before_anything_is_read(photos, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.csv").write_text("kind\ncan\n")
     with pytest.raises(DataError) as caught:
-        Inputs([str(tmp_path / "photo"), str(photos), str(photos / "*.jpg")])
-    first, second = str(caught.value).splitlines()
+        Inputs(
+            [
+                str(path)
+                for path in (tmp_path / "photo", photos, photos / "*.jpg", tmp_path / "empty", tmp_path / "a.csv")
+            ]
+        )
+    first, second, third, fourth = str(caught.value).splitlines()
     assert first.endswith("there is no such file or folder; did you mean 'photos'?")
     assert second.endswith("there is no such file, and as a glob it matches nothing")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="there is no image in this folder, nor below it"):
-        names(tmp_path / "empty")
+    assert third.endswith("there is no image in this folder, nor below it")
+    assert fourth.endswith("columns found: kind")
+    with pytest.raises(DataError, match="--paths-from no: there is no such folder"):
+        Inputs([str(photos)], paths_from="no")
+
+
+def test_a_set_that_comes_with_the_package_is_a_folder():
+    found = names("bundled:digits")
+    assert len(found) == 1797
+    assert found[0].endswith("/0/0000.png")
 
 
 def test_images_in_a_table_are_held_a_part_at_a_time(tmp_path):

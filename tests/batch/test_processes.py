@@ -16,18 +16,18 @@ import pytest
 
 from finetune.cli import INTERRUPTED, OK, main
 
-COUNT, BAD = 300, (7, 150, 299)
+COUNT, BAD, PART = 600, (7, 150, 599), 4
 
 
 @pytest.fixture(scope="module")
 def many(make_images, tmp_path_factory):
-    """Three hundred small images, three of them bad."""
+    """Six hundred small images, three of them bad."""
     return make_images(tmp_path_factory.mktemp("many") / "photos", COUNT, BAD)
 
 
 def test_killed_half_way_and_started_again_it_is_complete_in_order_each_once(run, many, tmp_path, command):
     out, parts = tmp_path / "out.parquet", tmp_path / "out.parquet.parts"
-    call = ["predict", str(run.path), str(many), "--out", str(out), "--part-images", "8"]
+    call = ["predict", str(run.path), str(many), "--out", str(out), "--part-images", str(PART)]
     process = subprocess.Popen([sys.executable, "-m", "finetune", *call])
     deadline = time.monotonic() + 120
     while len(list(parts.glob("0*.jsonl"))) < 5 and time.monotonic() < deadline:
@@ -35,15 +35,17 @@ def test_killed_half_way_and_started_again_it_is_complete_in_order_each_once(run
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     done = len(list(parts.glob("0*.jsonl")))
-    assert 5 <= done < COUNT / 8
+    assert 5 <= done < COUNT / PART
     assert not out.exists()
     again = command(*call)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.startswith(f"{out}: {COUNT} images, {8 * done} of them done before, {len(BAD)} with an error;")
+    assert again.stdout.startswith(
+        f"{out}: {COUNT} images, {PART * done} of them done before, {len(BAD)} with an error;"
+    )
     rows = pq.read_table(out).to_pylist()
     assert [row["path"] for row in rows] == [str(many / f"{i:04d}.png") for i in range(COUNT)]
     assert [i for i, row in enumerate(rows) if row["error"]] == list(BAD)
-    run.predict_to(many, tmp_path / "whole.parquet", part_images=8)
+    run.predict_to(many, tmp_path / "whole.parquet", part_images=PART)
     assert pq.read_table(tmp_path / "whole.parquet").to_pylist() == rows
     assert not parts.exists()
 
