@@ -110,8 +110,8 @@ class Parts:
             header, *lines = [*read_json_lines(self._file(number))] or [{}]
             if len(lines) != header.get("rows"):
                 raise RunFolderError(
-                    f"{self._file(number)}: has {len(lines)} rows, not the {header.get('rows')} that it should; delete it "
-                    "and repeat the command"
+                    f"{self._file(number)}: has {len(lines)} rows, not the {header.get('rows')} that it should; "
+                    "delete it and repeat the command"
                 )
             yield lines
 
