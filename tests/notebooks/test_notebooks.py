@@ -17,6 +17,7 @@ def cells(path: Path, kind: str = "code") -> list[dict]:
 
 
 RUNS = {
+    "batch_inference": {"fridge_multiclass"},
     "evaluate_multiclass": {"fridge_multiclass", "untuned"},
     "evaluate_multilabel": {"fridge_multilabel", "untuned"},
     "fridge_multiclass": {"fridge_multiclass"},

@@ -17,6 +17,7 @@ from finetune.recipe.sections.data import (
 )
 from finetune.recipe.sections.model import Lora, Model, Preprocessing, Probe
 from finetune.recipe.sections.optim import Distill, Loss, Optim
+from finetune.recipe.sections.predict import Predict
 from finetune.recipe.sections.recipe import Recipe
 from finetune.recipe.sections.run import Evaluate, Run, Search, Span
 from finetune.recipe.sections.section import Count, Fraction, NonNegative, Positive, Section, Text
@@ -40,6 +41,7 @@ __all__ = [
     "NonNegative",
     "Optim",
     "Positive",
+    "Predict",
     "Preprocessing",
     "Probe",
     "Recipe",
