@@ -31,7 +31,7 @@ A recipe is one YAML file that says what to learn from, where to start and how t
 | [fridge_multilabel.yaml](fridge_multilabel.yaml) | which of four things are on a photograph: a table, sigmoid |
 | [digits.yaml](digits.yaml) | handwritten digits that come with scikit-learn; needs no network |
 | [digits_multilabel.yaml](digits_multilabel.yaml) | which digits are on a sheet of four; needs no network |
-| [predict.yaml](predict.yaml) | no recipe, but the options of `predict`: what a run says of every image in a folder, as a table |
+| [predict.yaml](predict.yaml) | no recipe: options of `predict`, for a table of what a run says of a folder |
 | [deit_base_imagenet.yaml](deit_base_imagenet.yaml) | DeiT-base from random weights on ImageNet-1k, as DeiT was |
 
 ```
