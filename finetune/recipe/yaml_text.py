@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,18 +63,25 @@ def _neighbour(path: Path) -> str:
 
 
 def parse_recipe(text: str, source: str) -> dict[str, Any]:
-    """The mapping that a recipe's text holds.
+    """The mapping that a recipe's text holds; errors as of `parse_mapping`."""
+    return parse_mapping(text, source, list(Recipe.model_fields), "a recipe needs at least task and data")
 
+
+def parse_mapping(text: str, source: str, keys: Sequence[str], needs: str) -> dict[str, Any]:
+    """The mapping that a text holds.
+
+    Args:
+        keys: Those that it may have, and ``needs`` which it must: for messages only.
     Raises:
         RecipeError: the text is not YAML, a key is repeated, or the top is not a mapping.
     """
     node = _compose(text, source)
-    keys = ", ".join(Recipe.model_fields)
+    known = ", ".join(keys)
     if node is None:
-        raise RecipeError([f"the file is empty; a recipe needs at least task and data (keys: {keys})"], source)
+        raise RecipeError([f"the file is empty; {needs} (keys: {known})"], source)
     if not isinstance(node, MappingNode):
         what = "a list" if isinstance(node, SequenceNode) else f"the text {node.value!r}"
-        raise RecipeError([f"found {what} at the top, expected the keys {keys}"], source)
+        raise RecipeError([f"found {what} at the top, expected the keys {known}"], source)
     try:
         twice = list(_repeated(node, ()))
     except RecursionError:
