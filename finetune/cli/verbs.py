@@ -93,6 +93,16 @@ def _predict(options: argparse.Namespace) -> int:
     return OK
 
 
+def _serve(options: argparse.Namespace) -> int:
+    from finetune.recipe.options import is_options_file, load_options
+    from finetune.serve import ServeOptions, serve
+
+    given = {key: value for key, value in vars(options).items() if key in ServeOptions.model_fields}
+    file = given.pop("run") if is_options_file(options.run) else {}
+    serve(load_options(ServeOptions, file, given, verb="serve"))
+    return OK
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     from finetune.api.evaluation import measure
     from finetune.evaluation.azure_config import read_azure_config
@@ -229,6 +239,7 @@ VERBS = {
     "show": (_show, of.show_options, "Write a picture of training images as the model sees them, without training."),
     "init": (_init, of.init_options, "Look at your images and write a recipe for them."),
     "predict": (_predict, of.predict_options, "Say what is on images, one JSON line each."),
+    "serve": (_serve, of.serve_options, "Answer HTTP requests, in Azure's schema, with what a run says of images."),
     "evaluate": (_evaluate, of.evaluate_options, "Measure a run or a checkpoint on images with labels."),
     "compare": (_compare, of.compare_options, "Say whether runs differ on the same images, and on which."),
     "crossval": (

@@ -11,6 +11,7 @@ verbs:
   show RECIPE        write a picture of what the model sees in training
   init FOLDER|CSV    write a recipe for your own images
   predict RUN IMAGE  say what is on images, one JSON line each
+  serve RUN          answer HTTP requests in Azure's schema, with a page to drop pictures on
   evaluate RUN       measure a run or a checkpoint on any labelled images
   compare RUN RUN    say whether runs differ on the same images, and on which
   crossval RECIPE    train once per fold of the data: mean, interval, out-of-fold predictions
@@ -59,6 +60,11 @@ EXAMPLES = {
     "predict": """\
   deit-finetune predict runs/photos holiday/*.jpg --top-k 3
   deit-finetune predict runs/photos-crossval new.jpg --flip       # all folds' models together
+""",
+    "serve": """\
+  deit-finetune serve runs/photos                   # http://127.0.0.1:8000
+  deit-finetune serve recipes/serve.yaml --port 8080 --allow-urls
+  curl -s http://127.0.0.1:8000/score -H 'Content-Type: application/json' -d @recipes/sample_request.json
 """,
     "evaluate": """\
   deit-finetune evaluate runs/photos --data newer_photos          # writes runs/photos/evaluations/newer_photos
