@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import json
 import os
@@ -74,23 +75,26 @@ def multilabel_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("runs"), "multilabel")
 
 
-def photo(seed: int = 0, format_: str = "PNG", **options: Any) -> bytes:
-    """An image file of noise and of a size of its own."""
-    noise = np.random.default_rng(seed).integers(0, 256, (40 + seed % 7, 48, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(noise).save(file, format_, **options)
-    return file.getvalue()
+@pytest.fixture(scope="session")
+def photo() -> Callable[..., bytes]:
+    """``photo(seed, "JPEG")``: an image file of noise, of a size of its own."""
+
+    def make(seed: int = 0, format_: str = "PNG", **options: Any) -> bytes:
+        noise = np.random.default_rng(seed).integers(0, 256, (40 + seed % 7, 48, 3), dtype=np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(noise).save(file, format_, **options)
+        return file.getvalue()
+
+    return make
 
 
-def text_of(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
-def bomb() -> bytes:
-    """A PNG of a few kilobytes that claims 100 megapixels."""
-    file = io.BytesIO()
-    Image.new("1", (10_000, 10_000)).save(file, "PNG")
-    return file.getvalue()
+@pytest.fixture(scope="session")
+def hostile() -> Callable[[int], list[tuple[str, bytes]]]:
+    """``hostile(200)``: so many bodies that nobody should send, each with its kind."""
+    spec = importlib.util.spec_from_file_location("hostile", Path(__file__).parent / "hostile.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.hostile_bodies
 
 
 class Server:
@@ -110,7 +114,7 @@ class Server:
         return self._answer(urllib.request.Request(f"{self.address}{path}", body, headers))
 
     def score(self, *contents: bytes) -> tuple[int, Any]:
-        return self.post({"input_data": [text_of(content) for content in contents]})
+        return self.post({"input_data": [base64.b64encode(content).decode() for content in contents]})
 
     @staticmethod
     def _answer(request: urllib.request.Request) -> tuple[int, Any]:
