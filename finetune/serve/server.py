@@ -61,7 +61,6 @@ def _worker(options: ServeOptions) -> Any:
     """The application of one of several processes, which share the CPU's cores."""
     import torch
 
-    _end_quietly()
     log_to_stderr(options.access_log)
     torch.set_num_threads(max(1, torch.get_num_threads() // options.workers))
     try:
@@ -112,6 +111,9 @@ def _say(options: ServeOptions, listener: socket.socket) -> None:
 
 
 def _end_quietly() -> None:
-    """uvicorn raises the signal that stopped it once more, when all is answered; that is no failure."""
+    """uvicorn raises the signal that stopped it once more, when all is answered; that is no failure.
+
+    To be called before uvicorn puts its own handlers in place.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

@@ -122,7 +122,7 @@ def test_thirty_two_requests_at_once_say_what_each_says_alone(server, photo):
 
 
 def test_attention_is_a_picture_for_each_token(server, photo):
-    status, answer = server.post({"input_data": [text_of(photo()), "no base64"]}, "/attention")
+    status, answer = server.post({"input_data": [text_of(photo()), "%%"]}, "/attention")
     assert status == 200
     assert answer[0].keys() == {"class token"}
     head, _, data = answer[0]["class token"].partition(",")
