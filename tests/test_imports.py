@@ -18,7 +18,7 @@ LAYERS = (
     {"data", "pixels", "model", "run_folder", "fallback", "reachability"},
     {"predict", "evaluation", "report", "plots", "proposal"},
     {"training"},
-    {"search", "serve", "export"},
+    {"batch", "search", "serve", "export"},
     {"api"},
     {"cli"},
     {"__init__", "__main__"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.api.run import Run
@@ -46,6 +47,11 @@ class Folds(Run):
         from finetune.predict import open_ensemble
 
         return open_ensemble(self.path, self._device)
+
+    @property
+    def models(self) -> list[Path]:
+        """The model folders that predict together."""
+        return [fold.folder.model for fold in self.folds]
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:

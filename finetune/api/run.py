@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.api.measured import Measured
 from finetune.labels import LabelSpace
 from finetune.recipe import Recipe
+from finetune.recipe.options import load_options
+from finetune.recipe.sections import Predict
 from finetune.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from finetune.api.run_plots import RunPlots
+    from finetune.batch import Written
     from finetune.data import Splits
     from finetune.plots import Drawing
     from finetune.predict import ManyImages, OneImage, Precision, Prediction, Predictor
@@ -84,6 +89,42 @@ class Run(Measured):
     ) -> list[Prediction]:
         """What is on images, one `Prediction` each; arguments as of `finetune.Predictor.predict`."""
         return self.predictor.predict(images, precision=precision, batch_size=batch_size, flip=flip)
+
+    def predict_to(
+        self,
+        inputs: str | Path | Sequence[str | Path],
+        out: str | Path,
+        *,
+        on_batch: Callable[[int], None] | None = None,
+        **options: Any,
+    ) -> Written:
+        """Write what is on any number of images to a file, as ``deit-finetune predict RUN INPUT… --out FILE`` does.
+
+        Images are read as they are needed and what was done is saved on the way: called again after an interruption,
+        it goes on. Under `accelerate launch` the processes share the work.
+
+        Args:
+            inputs: Images, folders, globs, tables, JSON lines: see `finetune.batch.inputs`.
+            out: .parquet, .csv or .jsonl; the columns are those of `finetune.batch.columns`.
+            on_batch: Called with the number of images that were done.
+            options: As of `finetune.recipe.sections.Predict`: ``top_k``, ``all_labels``, ``threshold``, ``format``,
+                ``overwrite`` …
+        Raises:
+            FinetuneError: something that the caller can mend. An image that cannot be read is no such thing, but a row
+                with an ``error``.
+        """
+        from finetune.batch import meet, predict_to
+
+        words = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+        given = {"run": self.path, "inputs": words, "out": out, **options}
+        wish = load_options(Predict, given, verb="predict_to")
+        self._device = meet() or self._device
+        return predict_to(self.predictor, wish, self.models, on_batch=on_batch)
+
+    @property
+    def models(self) -> list[Path]:
+        """The model folders that predict."""
+        return [self.folder.model]
 
     # ------------------------------------------------------------ looking
 

@@ -49,15 +49,29 @@ def init_options(verb: argparse.ArgumentParser) -> None:
 
 
 def predict_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("run", metavar="RUN", help="run folder, or a crossval folder, whose models predict together")
-    verb.add_argument("images", metavar="IMAGE", nargs="+", help="image file")
-    verb.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16 is faster, 5e-4 less exact")
-    verb.add_argument("--top-k", metavar="K", type=_count, help="print the K most probable classes only")
+    verb.add_argument(
+        "run", metavar="RUN|YAML", help="run folder, or a crossval folder, whose models predict together; or options"
+    )
+    verb.add_argument("inputs", metavar="INPUT", nargs="*", help="images, folders, globs, tables, JSON lines")
+    verb.add_argument("--out", metavar="FILE", help="write .parquet, .csv or .jsonl instead of printing JSON lines")
+    verb.add_argument("--format", choices=["table", "azure"], help="azure: headerless CSV as of its batch endpoint")
+    verb.add_argument(
+        "--top-k", metavar="K", type=_count, help="print, or write as columns, the K most probable classes"
+    )
+    verb.add_argument("--all-labels", action="store_true", default=None, help="write a column for each class")
+    verb.add_argument("--threshold", metavar="P", type=_probability, help="instead of the model's own (multilabel)")
+    verb.add_argument("--column", metavar="NAME", help="of tables; default: image, image_url, path, filename ...")
+    verb.add_argument("--paths-from", metavar="FOLDER", help="of paths in tables; default: the table's own folder")
+    verb.add_argument("--precision", choices=["fp32", "bf16"], help="bf16 is faster, 5e-4 less exact; default: fp32")
     verb.add_argument(
         "--flip",
         action=argparse.BooleanOptionalAction,
         help="average the logits of each image and its mirror image; by default as the run's evaluate.flip says",
     )
+    verb.add_argument("--batch-size", metavar="N", type=_count, help="default: 16 on a CPU, 64 on a GPU")
+    verb.add_argument("--part-images", metavar="N", type=_count, help="images after which all is saved; default: 512")
+    verb.add_argument("--pictures", metavar="FOLDER", help="draw each image beside its scores")
+    verb.add_argument("--overwrite", action="store_true", default=None, help="replace the file, and begin anew")
 
 
 def serve_options(verb: argparse.ArgumentParser) -> None:
@@ -197,8 +211,8 @@ def features_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
 
 
-def no_options(verb: argparse.ArgumentParser) -> None:
-    pass
+def schema_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("of", nargs="?", choices=["recipe", "predict", "serve"], default="recipe", help="default: recipe")
 
 
 def _names(text: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import sys
 from typing import Any
@@ -72,34 +71,26 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _schema(options: argparse.Namespace) -> int:
-    from finetune.recipe import recipe_schema
+    from finetune.recipe.schema import options_schema, recipe_schema
 
-    print(json.dumps(recipe_schema(), indent=2))
+    print(json.dumps(recipe_schema() if options.of == "recipe" else options_schema(options.of), indent=2))
     return OK
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from finetune.api import open_run
+    from finetune.cli.predict import predict
 
-    choice = {} if options.flip is None else {"flip": options.flip}
-    for said in open_run(options.run).predict(options.images, precision=options.precision, **choice):
-        probabilities = said.top(options.top_k or len(said.probabilities))
-        line = {
-            "path": said.path,
-            "predicted": said.predicted,
-            "probabilities": {name: value if math.isfinite(value) else None for name, value in probabilities},
-        }
-        print(json.dumps(line, ensure_ascii=not _speaks_utf8()))
-    return OK
+    return predict(vars(options))
 
 
 def _serve(options: argparse.Namespace) -> int:
     from finetune.recipe.options import is_options_file, load_options
-    from finetune.serve import ServeOptions, serve
+    from finetune.recipe.sections import Serve
+    from finetune.serve import serve
 
-    given = {key: value for key, value in vars(options).items() if key in ServeOptions.model_fields}
+    given = {key: value for key, value in vars(options).items() if key in Serve.model_fields}
     file = given.pop("run") if is_options_file(options.run) else {}
-    serve(load_options(ServeOptions, file, given, verb="serve"))
+    serve(load_options(Serve, file, given, verb="serve"))
     return OK
 
 
@@ -211,10 +202,6 @@ def _features(options: argparse.Namespace) -> int:
     return OK
 
 
-def _speaks_utf8() -> bool:
-    return sys.stdout.encoding.lower().replace("-", "") == "utf8"
-
-
 def _load(options: argparse.Namespace) -> Any:
     from finetune.recipe import load_recipe
 
@@ -238,7 +225,7 @@ VERBS = {
     "check": (_check, of.check_options, "Look at the data and say what was found, without training."),
     "show": (_show, of.show_options, "Write a picture of training images as the model sees them, without training."),
     "init": (_init, of.init_options, "Look at your images and write a recipe for them."),
-    "predict": (_predict, of.predict_options, "Say what is on images, one JSON line each."),
+    "predict": (_predict, of.predict_options, "Say what is on images: JSON lines, or a table of any size."),
     "serve": (_serve, of.serve_options, "Answer HTTP requests, in Azure's schema, with what a run says of images."),
     "evaluate": (_evaluate, of.evaluate_options, "Measure a run or a checkpoint on images with labels."),
     "compare": (_compare, of.compare_options, "Say whether runs differ on the same images, and on which."),
@@ -251,5 +238,5 @@ VERBS = {
     "sweep": (_sweep, of.sweep_options, "Try other values of what search.space names, and write the best recipe."),
     "features": (_features, of.features_options, "Write the features of every image that a recipe names."),
     "report": (_report, of.run_options, "Write the report.html of a run, a cross-validation or an evaluation again."),
-    "schema": (_schema, of.no_options, "Print the recipe's JSON schema."),
+    "schema": (_schema, of.schema_options, "Print the JSON schema of recipes, or of a verb's options."),
 }

@@ -10,7 +10,7 @@ verbs:
   check RECIPE       look at the data and say what was found; trains nothing
   show RECIPE        write a picture of what the model sees in training
   init FOLDER|CSV    write a recipe for your own images
-  predict RUN IMAGE  say what is on images, one JSON line each
+  predict RUN INPUT  say what is on images: JSON lines, or with --out a table of any size
   serve RUN          answer HTTP requests in Azure's schema, with a page to drop pictures on
   evaluate RUN       measure a run or a checkpoint on any labelled images
   compare RUN RUN    say whether runs differ on the same images, and on which
@@ -33,7 +33,7 @@ exit codes:
   0    done
   1    a fault of this program, with a traceback; please report it
   2    something for you to mend; the message says what
-  75   interrupted by Ctrl-C or SIGTERM and saved: go on with --resume (a sweep: by the same command)
+  75   interrupted by Ctrl-C or SIGTERM and saved: go on with --resume (sweep, predict: the same command)
   130  stopped by Ctrl-C before there was anything to save
 
 Every key of a recipe stands in recipes/README.md and in `deit-finetune schema`.
@@ -60,11 +60,12 @@ EXAMPLES = {
     "predict": """\
   deit-finetune predict runs/photos holiday/*.jpg --top-k 3
   deit-finetune predict runs/photos-crossval new.jpg --flip       # all folds' models together
+  deit-finetune predict runs/photos camera more.csv --out seen.parquet --all-labels    # after Ctrl-C: goes on
+  deit-finetune predict recipes/predict.yaml --top-k 3            # options from YAML
 """,
     "serve": """\
   deit-finetune serve runs/photos                   # http://127.0.0.1:8000
   deit-finetune serve recipes/serve.yaml --port 8080 --allow-urls
-  curl -s http://127.0.0.1:8000/score -H 'Content-Type: application/json' -d @recipes/sample_request.json
 """,
     "evaluate": """\
   deit-finetune evaluate runs/photos --data newer_photos          # writes runs/photos/evaluations/newer_photos
@@ -98,6 +99,7 @@ EXAMPLES = {
 """,
     "schema": """\
   deit-finetune schema > recipe.schema.json
+  deit-finetune schema predict > predict.schema.json
 """,
 }
 """How each verb is called, as a shell takes it."""

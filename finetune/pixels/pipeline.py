@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
-from finetune.errors import CheckpointError
+from finetune.errors import CheckpointError, DataError
 from finetune.pixels.constants import on_device
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ FILTERS: dict[str, Image.Resampling] = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+_MOST_PIXELS = 89_478_485  # as of files: a line of 1×50,000 px would be 256×12,800,000
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,16 @@ class PixelPipeline:
             image: Decoded, mode RGB.
         Returns:
             (3, size_px, size_px) uint8, contiguous.
+        Raises:
+            DataError: it is so long and narrow that it would not fit into memory when it is resized.
         """
-        resized = image.resize(self._resized(*image.size), FILTERS[self.interpolation])
+        width, height = self._resized(*image.size)
+        if width * height > _MOST_PIXELS:
+            raise DataError(
+                f"an image of {image.width}×{image.height} pixels would be {width}×{height} when its shorter side is "
+                f"{self.resize_px}; cut it, or leave it out"
+            )
+        resized = image.resize((width, height), FILTERS[self.interpolation])
         left, top = (resized.width - self.size_px) // 2, (resized.height - self.size_px) // 2
         return channels_first(resized.crop((left, top, left + self.size_px, top + self.size_px)))
 

@@ -87,8 +87,11 @@ def _faults(section: type[Section], errors: list[ErrorDetails], tree: Mapping[st
     """One for each key: of a union's several complaints the first will do, as all say what the key takes."""
     by_key: dict[PathPart, Fault] = {}
     for error in errors:
-        key = error["loc"][0] if error["loc"] else ""
-        by_key.setdefault(key, Fault((key,), _said(section, str(key), error, tree)))
+        if error["loc"]:
+            key, said = error["loc"][0], _said(section, str(error["loc"][0]), error, tree)
+        else:  # of several keys together: the section's own check begins with the one to change
+            key, _, said = str(error["ctx"]["error"]).partition(": ")
+        by_key.setdefault(key, Fault((key,), said))
     return list(by_key.values())
 
 

@@ -24,9 +24,11 @@ _FILE = ".claim"
 _held: dict[Path, IO[str]] = {}
 
 
-def claim(folder: Path) -> None:
+def claim(folder: Path, doing: str = "training this run") -> None:
     """Take the folder for this process, until `release` or the process's end.
 
+    Args:
+        doing: What a process that has it does, for the message.
     Raises:
         RunFolderError: another living process has it (the message says which), or it cannot be written.
     """
@@ -40,7 +42,7 @@ def claim(folder: Path) -> None:
         file.seek(0)
         holder = file.read().strip() or "another process"
         file.close()
-        raise RunFolderError(f"{folder}: {holder} is still training this run; stop it first, or wait")
+        raise RunFolderError(f"{folder}: {holder} is still {doing}; stop it first, or wait")
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     file.flush()

@@ -14,13 +14,13 @@ from __future__ import annotations
 import importlib.util
 
 from finetune.errors import RecipeError
-from finetune.serve.options import ServeOptions
+from finetune.recipe.sections import Serve
 
-__all__ = ["ServeOptions", "serve"]
+__all__ = ["serve"]
 _NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 
 
-def serve(options: ServeOptions) -> None:
+def serve(options: Serve) -> None:
     """Serve a run until Ctrl-C or SIGTERM.
 
     Raises:

@@ -22,12 +22,12 @@ from starlette.exceptions import HTTPException
 
 import finetune
 from finetune.predict import Ensemble, Predictor, looks
+from finetune.recipe.sections import Serve
 from finetune.serve.access import Access
 from finetune.serve.images import BadImageError
 from finetune.serve.keys import is_allowed
 from finetune.serve.messages import Shape, parse_request, shaped
 from finetune.serve.metrics import Metrics
-from finetune.serve.options import ServeOptions
 from finetune.serve.refused import RefusedError
 from finetune.serve.room import Room, Share
 from finetune.serve.service import Service
@@ -53,7 +53,7 @@ class PlainJSON(JSONResponse):
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
-def make_app(predictor: Predictor, options: ServeOptions, key: bytes | None = None) -> FastAPI:
+def make_app(predictor: Predictor, options: Serve, key: bytes | None = None) -> FastAPI:
     """An application that serves a model; its threads live from startup to shutdown.
 
     Args:
@@ -163,7 +163,7 @@ def _answer_errors(app: FastAPI) -> None:
         return PlainJSON({"error": f"{'.'.join(map(str, first['loc']))}: {first['msg']}"}, 422)
 
 
-async def _read_body(request: Request, options: ServeOptions, share: Share) -> bytes:
+async def _read_body(request: Request, options: Serve, share: Share) -> bytes:
     """All of a body that is small enough and comes soon enough.
 
     Raises:
@@ -213,7 +213,7 @@ async def _answer(outcomes: Sequence[T | BadImageError], shape: Callable[[T], An
     return await asyncio.to_thread(lambda: PlainJSON([entry(outcome) for outcome in outcomes]))
 
 
-def _description(predictor: Predictor, service: Service, options: ServeOptions) -> dict[str, Any]:
+def _description(predictor: Predictor, service: Service, options: Serve) -> dict[str, Any]:
     alone = predictor.members if isinstance(predictor, Ensemble) else [predictor]
     return {
         "run": Path(options.run).resolve().name,

@@ -16,15 +16,15 @@ from uvicorn.supervisors import Multiprocess
 
 from finetune.errors import FinetuneError, HardwareError
 from finetune.predict import open_predictor
+from finetune.recipe.sections import Serve
 from finetune.serve.access import log_to_stderr
 from finetune.serve.keys import read_key
-from finetune.serve.options import ServeOptions
 
 _BACKLOG = 2048
 _GRACE_S = 5  # beyond a request's own time
 
 
-def run_server(options: ServeOptions) -> None:
+def run_server(options: Serve) -> None:
     """Serve until SIGINT or SIGTERM, then answer what was taken in and return.
 
     A second Ctrl-C does not wait. uvicorn gives a client all the time it wants to send a request's head; on an open
@@ -51,13 +51,13 @@ def run_server(options: ServeOptions) -> None:
             Multiprocess(config, [listener]).run()
 
 
-def _application(options: ServeOptions) -> Any:
+def _application(options: Serve) -> Any:
     from finetune.serve.app import make_app
 
     return make_app(open_predictor(options.run), options, read_key(options.api_key_file))
 
 
-def _worker(options: ServeOptions) -> Any:
+def _worker(options: Serve) -> Any:
     """The application of one of several processes, which share the CPU's cores."""
     import torch
 
@@ -70,7 +70,7 @@ def _worker(options: ServeOptions) -> Any:
         raise SystemExit(STARTUP_FAILURE) from error
 
 
-def _settings(options: ServeOptions) -> dict[str, Any]:
+def _settings(options: Serve) -> dict[str, Any]:
     return {
         "log_config": None,
         "access_log": False,
@@ -83,7 +83,7 @@ def _settings(options: ServeOptions) -> dict[str, Any]:
     }
 
 
-def _listening(options: ServeOptions) -> socket.socket:
+def _listening(options: Serve) -> socket.socket:
     """A socket that is bound.
 
     Raises:
@@ -91,7 +91,7 @@ def _listening(options: ServeOptions) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0][0]
-        # The protocol by its number: only then asyncio turns off Nagle's algorithm, which costs a client 40 ms an answer.
+        # The protocol by its number: only then asyncio turns off Nagle's algorithm, which costs an answer 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((options.host, options.port))
@@ -105,7 +105,7 @@ def _listening(options: ServeOptions) -> socket.socket:
     return listener
 
 
-def _say(options: ServeOptions, listener: socket.socket) -> None:
+def _say(options: Serve, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
     print(f"{options.run}: http://{host}:{port} (POST /score; a page at /; Ctrl-C stops)", flush=True)

@@ -15,11 +15,11 @@ from PIL import Image
 
 from finetune.model.saved import LoadedModel
 from finetune.predict import Prediction, Predictor, decoding_threads, overlays
+from finetune.recipe.sections import Serve
 from finetune.serve.batches import Batches, ModelFailedError
 from finetune.serve.fetch import Fetcher
 from finetune.serve.images import BadImageError, content_of, decoded, scheme_of
 from finetune.serve.metrics import Metrics
-from finetune.serve.options import ServeOptions
 from finetune.serve.refused import RefusedError
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Service:
         metrics: Told of passes and images.
     """
 
-    def __init__(self, predictor: Predictor, options: ServeOptions, metrics: Metrics) -> None:
+    def __init__(self, predictor: Predictor, options: Serve, metrics: Metrics) -> None:
         self.predictor, self._options, self._metrics = predictor, options, metrics
         self._pool = ThreadPoolExecutor(decoding_threads(), thread_name_prefix="decode")
         self._fetcher = Fetcher(options.max_body, options.timeout_s) if options.allow_urls else None

@@ -17,10 +17,12 @@ def cells(path: Path, kind: str = "code") -> list[dict]:
 
 
 RUNS = {
+    "batch_inference": {"fridge_multiclass"},
     "evaluate_multiclass": {"fridge_multiclass", "untuned"},
     "evaluate_multilabel": {"fridge_multilabel", "untuned"},
     "fridge_multiclass": {"fridge_multiclass"},
     "fridge_multilabel": {"fridge_multilabel"},
+    "online_inference": {"fridge_multiclass"},
 }
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from finetune.recipe import recipe_schema, schema_path
+from finetune.recipe.schema import OPTIONS, options_schema
 from finetune.recipe.yaml_text import parse_recipe
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "recipes"
+RECIPES = sorted(path for path in FOLDER.glob("*.yaml") if path.stem not in OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,16 @@ def validator() -> Any:
 def test_the_published_schema_is_the_one_that_the_code_gives():
     published = schema_path().read_text(encoding="utf-8")
     assert json.loads(published) == recipe_schema(), "run: deit-finetune schema > finetune/assets/recipe.schema.json"
+
+
+@pytest.mark.parametrize("verb", OPTIONS)
+def test_the_published_schema_of_options_is_the_one_that_the_code_gives(verb):
+    published = json.loads(schema_path(verb).read_text(encoding="utf-8"))
+    assert published == options_schema(verb), "run: make schema"
+    assert [key for key, value in published["properties"].items() if "description" not in value] == []
+    jsonschema = pytest.importorskip("jsonschema")
+    shipped = parse_recipe((FOLDER / f"{verb}.yaml").read_text(encoding="utf-8"), verb)
+    assert list(jsonschema.Draft202012Validator(published).iter_errors(shipped)) == []
 
 
 def test_every_key_is_described():

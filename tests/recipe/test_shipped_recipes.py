@@ -8,9 +8,12 @@ import pytest
 
 from finetune.recipe import load_recipe, offline_recipe
 from finetune.recipe.augmentation import choose_augmentation
+from finetune.recipe.options import load_options
+from finetune.recipe.schema import OPTIONS
 
 FOLDER = Path(__file__).parents[2] / "recipes"
-RECIPES = sorted(FOLDER.glob("*.yaml"))
+RECIPES = sorted(path for path in FOLDER.glob("*.yaml") if path.stem not in OPTIONS)
+SHIPPED = sorted(FOLDER.glob("*.yaml"))
 
 
 def test_there_are_recipes():
@@ -22,14 +25,21 @@ def test_a_shipped_recipe_loads_and_is_named_after_its_file(path):
     assert load_recipe(path).run.name == path.stem
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+@pytest.mark.parametrize("verb", OPTIONS)
+def test_the_shipped_options_of_a_verb_load(verb):
+    load_options(OPTIONS[verb], FOLDER / f"{verb}.yaml")
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_its_header_names_the_schema_the_command_and_what_was_measured(path):
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "# yaml-language-server: $schema=../finetune/assets/recipe.schema.json"
+    schema = path.stem if path.stem in OPTIONS else "recipe"
+    assert lines[0] == f"# yaml-language-server: $schema=../finetune/assets/{schema}.schema.json"
     header = [line for line in lines if line.startswith("#")]
     for word in ("command ", "measured ", "hardware ", "minutes "):
         assert any(line.startswith(f"#   {word}") for line in header), word
-    assert f"#   command   deit-finetune recipes/{path.name}" in header
+    verb = f"{path.stem} " if path.stem in OPTIONS else ""
+    assert f"#   command   deit-finetune {verb}recipes/{path.name}" in header
 
 
 WITH_IMAGES = [path for path in RECIPES if path.stem not in ("deit_base_imagenet", "pretrain_nano")]

@@ -365,21 +365,22 @@ def test_a_missing_extra_is_named(run, monkeypatch):
     import importlib.util
 
     from finetune.errors import RecipeError
-    from finetune.serve import ServeOptions, serve
+    from finetune.recipe.sections import Serve
+    from finetune.serve import serve
 
     real = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "uvicorn" else real(name, *rest)
     )
     with pytest.raises(RecipeError, match=r"uvicorn is not installed; pip install 'deit-finetune\[serve\]'"):
-        serve(ServeOptions(run=str(run)))
+        serve(Serve(run=str(run)))
 
 
 def test_the_shipped_options_load():
     from finetune.recipe.options import load_options
-    from finetune.serve import ServeOptions
+    from finetune.recipe.sections import Serve
 
-    options = load_options(ServeOptions, ROOT / "recipes" / "serve.yaml")
+    options = load_options(Serve, ROOT / "recipes" / "serve.yaml")
     assert options.run == "runs/fridge_multiclass"
     assert options.allow_urls is False
 

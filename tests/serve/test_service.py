@@ -9,7 +9,7 @@ import json
 import pytest
 
 from finetune.predict import open_predictor
-from finetune.serve import ServeOptions
+from finetune.recipe.sections import Serve
 from finetune.serve.access import Access
 from finetune.serve.metrics import Metrics
 from finetune.serve.refused import RefusedError
@@ -19,7 +19,7 @@ from finetune.serve.service import Service
 
 def test_a_model_that_fails_is_a_503(run, photo, monkeypatch, caplog):
     predictor = open_predictor(run, "cpu")
-    service = Service(predictor, ServeOptions(run=str(run)), Metrics())
+    service = Service(predictor, Serve(run=str(run)), Metrics())
     monkeypatch.setattr(predictor, "said", lambda *_: 1 / 0)
     with pytest.raises(RefusedError, match="the model failed") as caught:
         asyncio.run(service.score([base64.b64encode(photo()).decode()], 30.0))

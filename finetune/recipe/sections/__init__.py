@@ -17,9 +17,11 @@ from finetune.recipe.sections.data import (
 )
 from finetune.recipe.sections.model import Lora, Model, Preprocessing, Probe
 from finetune.recipe.sections.optim import Distill, Loss, Optim
+from finetune.recipe.sections.predict import Predict
 from finetune.recipe.sections.recipe import Recipe
 from finetune.recipe.sections.run import Evaluate, Run, Search, Span
 from finetune.recipe.sections.section import Count, Fraction, NonNegative, Positive, Section, Text
+from finetune.recipe.sections.serve import Serve
 
 __all__ = [
     "Augment",
@@ -40,12 +42,14 @@ __all__ = [
     "NonNegative",
     "Optim",
     "Positive",
+    "Predict",
     "Preprocessing",
     "Probe",
     "Recipe",
     "Run",
     "Search",
     "Section",
+    "Serve",
     "Span",
     "Split",
     "SplitName",

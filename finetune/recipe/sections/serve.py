@@ -1,4 +1,4 @@
-"""What a server can be told."""
+"""The options of ``deit-finetune serve``, from the command line or from YAML."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from finetune.recipe import Section
-from finetune.recipe.sections.section import Count, Positive, Text
+from finetune.recipe.sections.section import Count, Positive, Section, Text
 
 MEBIBYTE = 2**20
 
 
-class ServeOptions(Section):
+class Serve(Section):
     """What to serve, where, and within which limits, which hold for each worker process."""
 
     run: Text
