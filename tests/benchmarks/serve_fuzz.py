@@ -2,9 +2,9 @@
 
     python tests/benchmarks/serve_fuzz.py [--bodies 1000]
 
-A small model with random weights; the bodies are those of `tests/serve/hostile.py`, half of them to a server that fetches
-addresses. Every status but 200, 408, 413, 422, 429, 503 and 504 is a failure, as is a good request that gets another
-answer afterwards.
+A small model with random weights; the bodies are those of `tests/serve/hostile.py`, half of them to a server that
+fetches addresses. Every status but 200, 408, 413, 422, 429, 503 and 504 is a failure, as is a good request that gets
+another answer afterwards.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from finetune.predict import open_predictor
+from finetune.data.images import decode
+from finetune.predict import Ensemble, open_predictor
 from finetune.serve.batches import Batches, ModelFailedError
 
 
@@ -56,6 +57,15 @@ def test_what_waits_while_the_model_computes_goes_in_one_pass(held, pixels):
         alone = [predictor.said(forward(torch.from_numpy(image[None])).numpy(), [None])[0] for image in pixels]
     for together, single in zip(said, alone, strict=True):
         assert together.probabilities == pytest.approx(single.probabilities, abs=1e-6)
+
+
+def test_models_that_predict_together_say_their_mean(run, photo):
+    together = Ensemble([open_predictor(run, "cpu"), open_predictor(run, "cpu")])
+    (expected,) = together.predict(photo())
+    batches = Batches(together, batch_size=4)
+    image = together.pixels.to_uint8(decode(photo()))
+    assert batches.predict(image).result(30).probabilities == pytest.approx(expected.probabilities, abs=1e-6)
+    batches.close()
 
 
 def test_an_image_that_nobody_waits_for_is_not_computed(held, pixels):
