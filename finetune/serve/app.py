@@ -20,7 +20,6 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
-import finetune
 from finetune.predict import Ensemble, Predictor, looks
 from finetune.recipe.sections import Serve
 from finetune.serve.access import Access
@@ -33,7 +32,7 @@ from finetune.serve.room import Room, Share
 from finetune.serve.service import Service
 
 T = TypeVar("T")
-_PAGE = Path(finetune.__file__).parent / "assets" / "serve.html"
+_PAGE = Path(__file__).parents[1] / "assets" / "serve.html"
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

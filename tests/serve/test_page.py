@@ -66,7 +66,8 @@ class Tab:
             message = await self._socket.receive_json(timeout=60)
             if message.get("method") == "Network.requestWillBeSent":
                 self.asked.append(message["params"]["request"]["url"])
-            if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
+            entry = message.get("params", {}).get("entry", {})
+            if message.get("method") == "Runtime.exceptionThrown" or entry.get("level") in ("warning", "error"):
                 self.complaints.append(json.dumps(message["params"]))
             if message.get("id") == number:
                 assert "error" not in message, message

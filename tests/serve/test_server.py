@@ -350,7 +350,6 @@ def test_several_workers_answer_and_count_together(run, start, photo):
         (["{run}/nothing"], "nothing: "),
         (["{run}", "--max-queue", "0"], "found '0', expected a whole number from 1 up"),
         (["{run}", "--timeout-s", "0"], "serve: timeout_s: found 0.0, expected a number above 0"),
-        (["{run}", "--api-key-file", "/nowhere"], "serve: --api-key-file /nowhere: cannot be read"),
         (["{run}", "--host", "192.0.2.1"], "192.0.2.1 port 8000: cannot listen there"),
     ],
 )
@@ -359,6 +358,17 @@ def test_what_cannot_be_served_is_said_and_exits_with_2(command, run, words, mes
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("text", "reason"), [(None, "cannot be read"), (" \n\n", "is empty; expected a key")])
+def test_a_key_file_without_a_key_is_refused(tmp_path, text, reason):
+    from finetune.errors import RecipeError
+    from finetune.serve.keys import read_key
+
+    if text is not None:
+        (tmp_path / "key").write_text(text)
+    with pytest.raises(RecipeError, match=reason):
+        read_key(str(tmp_path / "key"))
 
 
 def test_a_missing_extra_is_named(run, monkeypatch):
