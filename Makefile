@@ -32,6 +32,7 @@ format: $(STAMP)
 schema: $(STAMP)  ## write the published schema and the reference of recipe keys again
 	$(BIN)/deit-finetune schema > finetune/assets/recipe.schema.json
 	$(BIN)/deit-finetune schema predict > finetune/assets/predict.schema.json
+	$(BIN)/deit-finetune schema serve > finetune/assets/serve.schema.json
 	$(BIN)/python -m finetune.recipe.reference > recipes/README.md
 	$(BIN)/python -m finetune.metrics.reference > finetune/metrics/README.md
 

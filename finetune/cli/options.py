@@ -74,6 +74,43 @@ def predict_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--overwrite", action="store_true", default=None, help="replace the file, and begin anew")
 
 
+def serve_options(verb: argparse.ArgumentParser) -> None:
+    # No defaults here: what is not given is the options file's, else that of finetune.serve.ServeOptions.
+    verb.argument_default = argparse.SUPPRESS
+    verb.add_argument(
+        "run", metavar="RUN|YAML", help="run folder, crossval folder, or a file with run and other options"
+    )
+    verb.add_argument(
+        "--host", metavar="HOST", help="where to listen; default: 127.0.0.1, which only this machine reaches"
+    )
+    verb.add_argument("--port", metavar="N", type=int, help="0 takes a free one; default: 8000")
+    verb.add_argument("--workers", metavar="N", type=_count, help="processes, each with its own model; default: 1")
+    verb.add_argument("--precision", choices=["fp32", "bf16"], help="bf16 is faster, 5e-4 less exact; default: fp32")
+    verb.add_argument(
+        "--batch-size", metavar="N", type=_count, help="most images of a pass; default: 16 on a CPU, else 64"
+    )
+    verb.add_argument(
+        "--max-body-mb", metavar="MB", type=float, help="of a request and of a fetched image; default: 32"
+    )
+    verb.add_argument("--max-images", metavar="N", type=_count, help="of a request; default: 64")
+    verb.add_argument("--max-pixels", metavar="N", type=_count, help="width times height; default: 50000000")
+    verb.add_argument("--max-queue", metavar="N", type=_count, help="images in hand before 429; default: 256")
+    verb.add_argument("--timeout-s", metavar="S", type=float, help="of a request before 504; default: 30")
+    verb.add_argument(
+        "--allow-urls",
+        action=argparse.BooleanOptionalAction,
+        help="fetch images that a request names by http or https, from public addresses only",
+    )
+    verb.add_argument(
+        "--api-key-file",
+        metavar="FILE",
+        help="its first line is the key that clients send as Authorization: Bearer KEY; or set DEIT_FINETUNE_API_KEY",
+    )
+    verb.add_argument(
+        "--access-log", action=argparse.BooleanOptionalAction, help="a line on stderr for each request; default: yes"
+    )
+
+
 def run_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN", help="run folder")
 
@@ -175,7 +212,7 @@ def features_options(verb: argparse.ArgumentParser) -> None:
 
 
 def schema_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("of", nargs="?", choices=["recipe", "predict"], default="recipe", help="default: recipe")
+    verb.add_argument("of", nargs="?", choices=["recipe", "predict", "serve"], default="recipe", help="default: recipe")
 
 
 def _names(text: str) -> list[str]:

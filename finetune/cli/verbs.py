@@ -83,6 +83,17 @@ def _predict(options: argparse.Namespace) -> int:
     return predict(vars(options))
 
 
+def _serve(options: argparse.Namespace) -> int:
+    from finetune.recipe.options import is_options_file, load_options
+    from finetune.recipe.sections import Serve
+    from finetune.serve import serve
+
+    given = {key: value for key, value in vars(options).items() if key in Serve.model_fields}
+    file = given.pop("run") if is_options_file(options.run) else {}
+    serve(load_options(Serve, file, given, verb="serve"))
+    return OK
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     from finetune.api.evaluation import measure
     from finetune.evaluation.azure_config import read_azure_config
@@ -215,6 +226,7 @@ VERBS = {
     "show": (_show, of.show_options, "Write a picture of training images as the model sees them, without training."),
     "init": (_init, of.init_options, "Look at your images and write a recipe for them."),
     "predict": (_predict, of.predict_options, "Say what is on images: JSON lines, or a table of any size."),
+    "serve": (_serve, of.serve_options, "Answer HTTP requests, in Azure's schema, with what a run says of images."),
     "evaluate": (_evaluate, of.evaluate_options, "Measure a run or a checkpoint on images with labels."),
     "compare": (_compare, of.compare_options, "Say whether runs differ on the same images, and on which."),
     "crossval": (

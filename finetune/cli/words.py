@@ -11,6 +11,7 @@ verbs:
   show RECIPE        write a picture of what the model sees in training
   init FOLDER|CSV    write a recipe for your own images
   predict RUN INPUT  say what is on images: JSON lines, or with --out a table of any size
+  serve RUN          answer HTTP requests in Azure's schema, with a page to drop pictures on
   evaluate RUN       measure a run or a checkpoint on any labelled images
   compare RUN RUN    say whether runs differ on the same images, and on which
   crossval RECIPE    train once per fold of the data: mean, interval, out-of-fold predictions
@@ -61,6 +62,10 @@ EXAMPLES = {
   deit-finetune predict runs/photos-crossval new.jpg --flip       # all folds' models together
   deit-finetune predict runs/photos camera more.csv --out seen.parquet --all-labels    # after Ctrl-C: goes on
   deit-finetune predict recipes/predict.yaml --top-k 3            # options from YAML
+""",
+    "serve": """\
+  deit-finetune serve runs/photos                   # http://127.0.0.1:8000
+  deit-finetune serve recipes/serve.yaml --port 8080 --allow-urls
 """,
     "evaluate": """\
   deit-finetune evaluate runs/photos --data newer_photos          # writes runs/photos/evaluations/newer_photos

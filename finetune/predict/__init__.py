@@ -1,11 +1,13 @@
 """Images and a model to logits, probabilities and decisions: the same way for evaluation, prediction and serving."""
 
+from finetune.predict.attention import looks
 from finetune.predict.ensemble import Ensemble, open_ensemble
 from finetune.predict.features import encode, logits_of
-from finetune.predict.pictures import worth_seeing, write_gallery, write_pictures
+from finetune.predict.opening import open_predictor
+from finetune.predict.pictures import overlays, worth_seeing, write_gallery, write_pictures
 from finetune.predict.predictions import Prediction, how_sure, is_right, most_probable, prediction_rows
 from finetune.predict.predictor import Predictor
-from finetune.predict.scoring import Images, Precision, score, whole_batches
+from finetune.predict.scoring import Images, Precision, decoding_threads, score, whole_batches
 from finetune.predict.sources import ManyImages, OneImage, Sources
 
 __all__ = [
@@ -17,12 +19,16 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Sources",
+    "decoding_threads",
     "encode",
     "how_sure",
     "is_right",
     "logits_of",
+    "looks",
     "most_probable",
     "open_ensemble",
+    "open_predictor",
+    "overlays",
     "prediction_rows",
     "score",
     "whole_batches",

@@ -89,15 +89,15 @@ def write_pictures(
         image = image_at(place)
         written = {"thumbnail": f"{split}-{place:05}.jpg"}
         _small(image).save(folder / written["thumbnail"], quality=80)
-        for token, overlay in (_overlays(image, loaded) if loaded else {}).items():
+        for token, overlay in (overlays(image, loaded) if loaded else {}).items():
             written[token] = f"{split}-{place:05}-{token.replace(' ', '-')}.jpg"
             overlay.save(folder / written[token], quality=80)
         files[place] = written
     return files
 
 
-def _overlays(image: Image.Image, loaded: LoadedModel) -> dict[str, Image.Image]:
-    """What the model saw, darkened where it did not look."""
+def overlays(image: Image.Image, loaded: LoadedModel) -> dict[str, Image.Image]:
+    """What the model saw, darkened where it did not look; by token, none where there is no attention to show."""
     if not looks(loaded.model):
         return {}
     seen = loaded.pixels.to_uint8(image)

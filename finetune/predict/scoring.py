@@ -144,7 +144,7 @@ def _batches(
     def prepare(index: int) -> np.ndarray:
         return pixels.to_uint8(images[index])
 
-    pool = ThreadPoolExecutor(_threads())
+    pool = ThreadPoolExecutor(decoding_threads())
     ahead: deque[list[Future[np.ndarray]]] = deque()
     try:
         for start in range(0, len(images), batch_size):
@@ -164,7 +164,7 @@ def _stacked(prepared: Sequence[Future[np.ndarray]], batch_size: int, pin_memory
     return len(prepared), batch
 
 
-def _threads() -> int:
+def decoding_threads() -> int:
     """One per core that this process may use, at most 8."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(8, usable)

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from finetune.recipe.sections import Predict, Recipe, Section
+from finetune.recipe.sections import Predict, Recipe, Section, Serve
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-OPTIONS: dict[str, type[Section]] = {"predict": Predict}
+OPTIONS: dict[str, type[Section]] = {"predict": Predict, "serve": Serve}
 """Verbs whose options can stand in a YAML file."""
 
 

@@ -22,6 +22,7 @@ RUNS = {
     "evaluate_multilabel": {"fridge_multilabel", "untuned"},
     "fridge_multiclass": {"fridge_multiclass"},
     "fridge_multilabel": {"fridge_multilabel"},
+    "online_inference": {"fridge_multiclass"},
 }
 
 

@@ -21,6 +21,7 @@ from finetune.recipe.sections.predict import Predict
 from finetune.recipe.sections.recipe import Recipe
 from finetune.recipe.sections.run import Evaluate, Run, Search, Span
 from finetune.recipe.sections.section import Count, Fraction, NonNegative, Positive, Section, Text
+from finetune.recipe.sections.serve import Serve
 
 __all__ = [
     "Augment",
@@ -48,6 +49,7 @@ __all__ = [
     "Run",
     "Search",
     "Section",
+    "Serve",
     "Span",
     "Split",
     "SplitName",
