@@ -32,7 +32,7 @@ A recipe is one YAML file that says what to learn from, where to start and how t
 | [digits.yaml](digits.yaml) | handwritten digits that come with scikit-learn; needs no network |
 | [digits_multilabel.yaml](digits_multilabel.yaml) | which digits are on a sheet of four; needs no network |
 | [predict.yaml](predict.yaml) | no recipe: options of `predict`, for a table of what a run says of a folder |
-| [serve.yaml](serve.yaml) | no recipe: options of `serve`; [sample_request.json](sample_request.json) is what it is asked |
+| [serve.yaml](serve.yaml) | no recipe: options of `serve`, which is asked [so](sample_request.json) |
 | [deit_base_imagenet.yaml](deit_base_imagenet.yaml) | DeiT-base from random weights on ImageNet-1k, as DeiT was |
 
 ```
