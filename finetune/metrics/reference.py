@@ -26,11 +26,12 @@ It is `null` (None in Python): never NaN, and never a 0 that only means "nothing
 
 - **A class without positives** in the split has no recall, F1, IoU, average precision or AUROC, and no part in any
   macro or weighted mean. scikit-learn gives the same means if it is told the classes that occur:
-  `f1_score(..., labels=occurring, average="macro", zero_division=0)`. Micro means count its false predictions.
+  `f1_score(..., labels=occurring, average="macro", zero_division=0)`. Micro means count its false predictions,
+  and have a value by the same rules, all classes taken as one.
 - **A class that occurs and is never predicted** has precision 0, not `null`: leaving it out would reward not
   predicting it.
 - **An image without labels** (multilabel) that gets none is right: 1 in the samples means, where scikit-learn's default
-  is 0. If it gets any, all four are 0.
+  is 0. If it gets any, all four are 0. One with labels that gets none has precision 0.
 - **A single class in the whole split**: AUROC and Matthews correlation are `null`. Average precision of a class that
   every image has is 1, whatever the scores. With one class in all, accuracy is 1 and loss 0: there is nothing to learn.
 - **Unknown labels** (an empty cell of a 0/1 table): the cell is left out of everything. Per-class values run over the
@@ -46,6 +47,7 @@ It is `null` (None in Python): never NaN, and never a 0 that only means "nothing
   `evaluate.thresholds`, or the class's tuned threshold (multilabel).
 - Average precision is stepwise, the sum of (R_k - R_k-1) * P_k, as scikit-learn's `average_precision_score`; not the
   11-point AP of VOC 2007, so the two do not compare. Tied scores enter as one step, in AUROC as half.
+  Images with the same logits tie, in whatever order the other classes have theirs (multiclass).
 - Ranking metrics take log-odds, log(p / (1 - p)), in float64: under a sigmoid that is the logit. It orders as the
   probability does, while float32 probabilities tie at 1.0 from a logit of about 17 on, and ties move the result.
 - A distilled DeiT is measured by the mean of its two heads' logits, as it predicts; its training loss is the mean of

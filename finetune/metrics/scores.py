@@ -7,7 +7,7 @@ ties move average precision and AUROC. Ranking therefore uses log-odds: the logi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def log_softmax(logits: NDArray[Any]) -> Floats:
     out = logits.astype(np.float64)
     out -= out.max(axis=1, keepdims=True)
     for rows in _blocks(out):
-        out[rows] -= np.log(np.exp(out[rows]).sum(axis=1, keepdims=True))
+        out[rows] -= np.log(_row_sums(np.exp(out[rows])))
     return out
 
 
@@ -50,16 +50,15 @@ def softmax_log_odds(log_probabilities: Floats) -> Floats:
     out = log_probabilities.copy()
     for rows in _blocks(out):
         block = log_probabilities[rows]
-        at = np.arange(len(block)), block.argmax(axis=1)
+        best = block.max(axis=1, keepdims=True)
         # 1 - p of the most probable class is the sum of the others; the subtraction would round it to 0.
         others = block.copy()
-        others[at] = -np.inf
-        top = others.max(axis=1)
-        others_sum = top + np.log(np.exp(others - top[:, None]).sum(axis=1))
-        rest = block.copy()
-        rest[at] = np.log(0.5)  # overwritten below; keeps log1p in its domain
-        out[rows] -= np.log1p(-np.exp(rest))
-        out[rows][at] = block[at] - others_sum
+        others[np.arange(len(block)), block.argmax(axis=1)] = -np.inf
+        top = others.max(axis=1, keepdims=True)
+        others_sum = top + np.log(_row_sums(np.exp(others - top)))
+        highest = block == best  # every class of them, where several are equal, so that they tie
+        rest = np.where(highest, np.log(0.5), block)  # overwritten below; keeps log1p in its domain
+        out[rows] = np.where(highest, best - others_sum, block - np.log1p(-np.exp(rest)))
     return out
 
 
@@ -71,6 +70,15 @@ def sigmoid(logits: NDArray[Any]) -> Floats:
     """
     decay = np.exp(-np.abs(logits.astype(np.float64)))
     return np.where(logits >= 0, 1.0, decay) / (1.0 + decay)
+
+
+def _row_sums(block: Floats) -> Floats:
+    """Sums of rows (images, 1), which sorts the block: the same whatever the order of a row's values.
+
+    Images with the same logits in another order of the other classes would else be apart by a rounding, and not tie.
+    """
+    block.sort(axis=1)
+    return cast(Floats, block.sum(axis=1, keepdims=True))
 
 
 def _blocks(matrix: Floats) -> list[slice]:

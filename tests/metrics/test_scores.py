@@ -31,6 +31,13 @@ def test_log_odds_order_images_as_their_logits_where_probabilities_round_to_1(cl
     assert order.tolist() == [3, 2, 0, 1]
 
 
+def test_log_odds_of_a_class_tie_whatever_the_order_of_the_other_logits_and_whatever_is_added_to_all():
+    logits = np.random.default_rng(0).integers(-4, 5, (200, 5)) / 2  # many rows have several highest logits
+    before = softmax_log_odds(log_softmax(logits))
+    for others in ([0, 2, 3, 4, 1], [0, 4, 3, 2, 1], [0, 3, 1, 4, 2]):
+        assert np.array_equal(softmax_log_odds(log_softmax(logits[:, others] + 3.0))[:, 0], before[:, 0])
+
+
 def test_log_odds_of_a_single_class_rank_nothing():
     assert softmax_log_odds(log_softmax(np.array([[3.0], [5.0]]))).tolist() == [[0.0], [0.0]]
 
