@@ -58,6 +58,7 @@ def predict_options(verb: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="average the logits of each image and its mirror image; by default as the run's evaluate.flip says",
     )
+    verb.add_argument("--runtime", choices=["torch", "onnx"], default="torch", help="onnx: what export --to onnx wrote")
 
 
 def run_options(verb: argparse.ArgumentParser) -> None:
@@ -158,6 +159,14 @@ def features_options(verb: argparse.ArgumentParser) -> None:
     out = Path("features.parquet")
     verb.add_argument("--out", metavar="FILE", type=Path, default=out, help=f".parquet or .npz; default: {out}")
     verb.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+
+
+def export_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run", metavar="RUN", help="run folder; what is written is in its folder export")
+    verb.add_argument("--to", choices=["onnx"], required=True, help="what is written")
+    verb.add_argument(
+        "--precision", choices=["fp32", "fp16", "int8"], default="fp32", help="of the ONNX graph; default: fp32"
+    )
 
 
 def no_options(verb: argparse.ArgumentParser) -> None:

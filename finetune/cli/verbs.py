@@ -82,7 +82,8 @@ def _predict(options: argparse.Namespace) -> int:
     from finetune.api import open_run
 
     choice = {} if options.flip is None else {"flip": options.flip}
-    for said in open_run(options.run).predict(options.images, precision=options.precision, **choice):
+    run = open_run(options.run, runtime=options.runtime)
+    for said in run.predict(options.images, precision=options.precision, **choice):
         probabilities = said.top(options.top_k or len(said.probabilities))
         line = {
             "path": said.path,
@@ -201,6 +202,13 @@ def _features(options: argparse.Namespace) -> int:
     return OK
 
 
+def _export(options: argparse.Namespace) -> int:
+    from finetune.api.exported import export
+
+    print(export(options.run, precision=options.precision))
+    return OK
+
+
 def _speaks_utf8() -> bool:
     return sys.stdout.encoding.lower().replace("-", "") == "utf8"
 
@@ -240,5 +248,6 @@ VERBS = {
     "sweep": (_sweep, of.sweep_options, "Try other values of what search.space names, and write the best recipe."),
     "features": (_features, of.features_options, "Write the features of every image that a recipe names."),
     "report": (_report, of.run_options, "Write the report.html of a run, a cross-validation or an evaluation again."),
+    "export": (_export, of.export_options, "Write a run as an ONNX graph for other programs, checked against PyTorch."),
     "schema": (_schema, of.no_options, "Print the recipe's JSON schema."),
 }
