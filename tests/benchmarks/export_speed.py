@@ -22,7 +22,7 @@ from finetune.predict import Predictor
 from finetune.predict.onnx_model import GRAPH, SIDE, OnnxPredictor
 from finetune.run_folder.json_files import write_json
 
-BATCH, SECONDS = 16, 6.0
+BATCH, SECONDS = 16, 3.0
 
 
 def main() -> None:
