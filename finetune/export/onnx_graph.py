@@ -138,6 +138,7 @@ def _write_graph(predictor: Predictor, file: Path, precision: OnnxPrecision) -> 
             dynamic_shapes={"pixels": {0: torch.export.Dim("images", min=1, max=65_536)}},
             verbose=False,
         )
+        _forget_where_it_was_made(file)
         if precision == "fp16":
             from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -150,6 +151,19 @@ def _write_graph(predictor: Predictor, file: Path, precision: OnnxPrecision) -> 
                 file, rounded, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gemm"]
             )
             rounded.replace(file)
+
+
+def _forget_where_it_was_made(file: Path) -> None:
+    """The exporter writes a stack trace to every node, with the paths of the user's machine; it serves nobody else."""
+    import onnx
+
+    graph = onnx.load(file)
+    for part in (graph, graph.graph, *graph.graph.node, *graph.graph.value_info, *graph.functions):
+        del part.metadata_props[:]
+    for function in graph.functions:
+        for node in function.node:
+            del node.metadata_props[:]
+    onnx.save(graph, file)
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from transformers import pipeline
 
-from finetune.api import finetune, open_run
+import finetune
+from finetune.api import open_run
 from finetune.api.exported import export
 from finetune.errors import CheckpointError, HardwareError, RunFolderError
 from finetune.export import onnx_graph
@@ -58,6 +60,7 @@ def test_the_graph_takes_any_number_of_uint8_images_and_the_folder_says_the_rest
     run = make_run("distilled", "multiclass")
     folder = export(run.path).folder
     assert {path.name for path in folder.iterdir()} == {"model.onnx", "model.json"}
+    assert str(Path(finetune.__file__).parent).encode() not in (folder / "model.onnx").read_bytes()
     said = json.loads((folder / "model.json").read_text())
     assert (said["labels"], said["task"], said["precision"]) == (["can", "carton", "milk_bottle"], "multiclass", "fp32")
     assert said["checked"]["largest_difference"] <= 1e-5
@@ -81,7 +84,7 @@ def learnt(image_folder, tiny_vit, tmp_path_factory):
         "augment": {"preset": "none"},
         "run": {"root": str(tmp_path_factory.mktemp("runs")), "precision": "fp32", "tracking": []},
     }
-    run = finetune(recipe)
+    run = finetune.finetune(recipe)
     files = sorted(image_folder.rglob("*.png"))
     assert (
         np.mean([said.predicted == [file.parent.name] for file, said in zip(files, run.predict(files), strict=True)])
