@@ -255,7 +255,7 @@ def test_predict_prints_a_json_line_per_image(capsys, monkeypatch, tmp_path):
             assert (images, precision) == (["ü.jpg", "2.jpg"], "bf16")
             return [said, said]
 
-    monkeypatch.setattr("finetune.api.open_run", lambda path: Run())
+    monkeypatch.setattr("finetune.api.open_run", lambda path, **_: Run())
     assert main(["predict", str(tmp_path), "ü.jpg", "2.jpg", "--precision", "bf16"]) == OK
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     expected = {"path": "ü.jpg", "predicted": ["can"], "probabilities": {"can": 0.75, "carton": 0.25, "milk": None}}
@@ -336,7 +336,7 @@ def test_flip_is_handed_to_predict(monkeypatch, word, choice):
             calls.append(options)
             return []
 
-    monkeypatch.setattr("finetune.api.open_run", lambda path: Run())
+    monkeypatch.setattr("finetune.api.open_run", lambda path, **_: Run())
     assert main(["predict", "runs/x", "1.jpg", word]) == OK
     assert calls == [{"precision": "fp32", **choice}]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from finetune.api.evaluation import Evaluation
     from finetune.data import Splits
     from finetune.evaluation.compare import Comparison
+    from finetune.predict.onnx_model import Runtime
 
 __all__ = ["Folds", "Run", "compare", "crossval", "evaluate", "finetune", "load_data", "open_run"]
 
@@ -75,16 +76,22 @@ def crossval(
     return Folds(carry_out(loaded, folds, fallback=fallback, resume=resume, overwrite=overwrite))
 
 
-def open_run(path: str | Path, *, device: str | None = None) -> Run:
+def open_run(path: str | Path, *, device: str | None = None, runtime: Runtime = "torch") -> Run:
     """A run that is there, or a cross-validation, as `Folds`: its models then predict together.
 
     Args:
         path: The run folder, or the folder of all folds.
         device: Where to predict; by default the GPU where there is one, else the CPU.
+        runtime: ``onnx`` predicts with what ``deit-finetune export RUN --to onnx`` wrote, on the CPU.
     Raises:
-        RunFolderError: there is no run, or it has no model yet, or not all folds of a cross-validation are finished.
+        RunFolderError: there is no run, or it has no model yet, or not all folds of a cross-validation are finished;
+            or it was not exported, or tuned after it was.
     """
     refuse_unfinished(path)
+    if runtime == "onnx":
+        from finetune.api.exported import open_exported
+
+        return open_exported(path, device)
     return Folds(RunFolder(Path(path)), device) if is_ensemble(path) else Run(RunFolder.open(path), device)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.api.measured import Measured
+from finetune.errors import FinetuneError
 from finetune.labels import LabelSpace
 from finetune.recipe import Recipe
 from finetune.recipe.options import load_options
@@ -115,6 +116,8 @@ class Run(Measured):
         """
         from finetune.batch import meet, predict_to
 
+        if "runtime" in options:
+            raise FinetuneError("runtime: is chosen where the run is opened, as in open_run(path, runtime='onnx')")
         words = [inputs] if isinstance(inputs, str | Path) else list(inputs)
         given = {"run": self.path, "inputs": words, "out": out, **options}
         wish = load_options(Predict, given, verb="predict_to")

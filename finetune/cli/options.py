@@ -72,6 +72,7 @@ def predict_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--part-images", metavar="N", type=_count, help="images after which all is saved; default: 512")
     verb.add_argument("--pictures", metavar="FOLDER", help="draw each image beside its scores")
     verb.add_argument("--overwrite", action="store_true", default=None, help="replace the file, and begin anew")
+    verb.add_argument("--runtime", choices=["torch", "onnx"], help="onnx: what export --to onnx wrote; default: torch")
 
 
 def serve_options(verb: argparse.ArgumentParser) -> None:
@@ -213,6 +214,14 @@ def features_options(verb: argparse.ArgumentParser) -> None:
 
 def schema_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("of", nargs="?", choices=["recipe", "predict", "serve"], default="recipe", help="default: recipe")
+
+
+def export_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("run", metavar="RUN", help="run folder; what is written is in its folder export")
+    verb.add_argument("--to", choices=["onnx"], required=True, help="what is written")
+    verb.add_argument(
+        "--precision", choices=["fp32", "fp16", "int8"], default="fp32", help="of the ONNX graph; default: fp32"
+    )
 
 
 def _names(text: str) -> list[str]:

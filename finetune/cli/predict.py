@@ -43,10 +43,10 @@ def _write(options: Predict) -> int:
     from finetune.batch import Inputs, meet
     from finetune.evaluation.progress import bar
 
-    run = open_run(options.run, device=meet())
+    run = open_run(options.run, device=meet(), runtime=options.runtime)
     watched, main = sys.stderr.isatty(), os.environ.get("RANK", "0") == "0"
     total = Inputs(options.inputs, options.column, options.paths_from).count() if watched and main else None
-    given = options.model_dump(exclude={"run", "inputs", "out"})
+    given = options.model_dump(exclude={"run", "inputs", "out", "runtime"})
     stopped = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         with bar(total) as advance:
@@ -65,7 +65,7 @@ def _print(options: Predict) -> int:
     """Images alone are looked at together, and a bad one is an error; anything else is answered as it is read."""
     from finetune.api import open_run
 
-    run = open_run(options.run)
+    run = open_run(options.run, runtime=options.runtime)
     if _is_plain(options):
         choice: dict[str, Any] = {} if options.flip is None else {"flip": options.flip}
         choice |= {} if options.batch_size is None else {"batch_size": options.batch_size}

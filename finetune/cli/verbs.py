@@ -202,6 +202,13 @@ def _features(options: argparse.Namespace) -> int:
     return OK
 
 
+def _export(options: argparse.Namespace) -> int:
+    from finetune.api.exported import export
+
+    print(export(options.run, precision=options.precision))
+    return OK
+
+
 def _load(options: argparse.Namespace) -> Any:
     from finetune.recipe import load_recipe
 
@@ -239,4 +246,5 @@ VERBS = {
     "features": (_features, of.features_options, "Write the features of every image that a recipe names."),
     "report": (_report, of.run_options, "Write the report.html of a run, a cross-validation or an evaluation again."),
     "schema": (_schema, of.schema_options, "Print the JSON schema of recipes, or of a verb's options."),
+    "export": (_export, of.export_options, "Write a run as an ONNX graph for other programs, checked against PyTorch."),
 }

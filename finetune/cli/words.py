@@ -19,6 +19,7 @@ verbs:
   sweep RECIPE       try other values of what the recipe's search.space names
   features RECIPE    write what the checkpoint makes of each image, as vectors
   report RUN         write a run's report.html again
+  export RUN         write a run as an ONNX graph, checked against PyTorch
   schema             print the recipe's JSON schema, for editors
 
 example:
@@ -96,6 +97,10 @@ EXAMPLES = {
 """,
     "report": """\
   deit-finetune report runs/photos                  # training wrote it already; this writes it again
+""",
+    "export": """\
+  deit-finetune export runs/photos --to onnx --precision int8     # checked against PyTorch before it is accepted
+  deit-finetune predict runs/photos new.jpg --runtime onnx
 """,
     "schema": """\
   deit-finetune schema > recipe.schema.json

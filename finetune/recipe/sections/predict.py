@@ -35,6 +35,8 @@ class Predict(Section):
     """Folder that relative paths in tables and JSON lines start from; by default the file's own folder."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 is faster where the hardware has it, and moves probabilities by up to 5e-4."""
+    runtime: Literal["torch", "onnx"] = "torch"
+    """onnx: predict with what deit-finetune export RUN --to onnx wrote."""
     flip: bool | None = None
     """Average the logits of each image and its mirror image; by default as the run's evaluate.flip says."""
     batch_size: Count | None = None
