@@ -132,7 +132,7 @@ def bootstrap(
     percentiles are taken therefore depends on the share of draws below the value of all images.
 
     Source: Efron 1987, "Better bootstrap confidence intervals", BC (with an acceleration of 0). On 27 images of 4
-    classes 88 to 95 % of the intervals held the true value, of plain percentiles 83 to 95 % (RESULTS.md).
+    classes 89 to 96 % of the intervals held the true value, of plain percentiles 85 to 96 % (RESULTS.md).
 
     Args:
         statistics: What is computed from weights, which count how often each image was drawn.
