@@ -14,7 +14,7 @@ demo-multilabel: $(STAMP)
 	$(BIN)/deit-finetune recipes/fridge_multilabel.yaml
 
 pretrain: $(STAMP)  ## make bundled:deit-nano again (an hour on two cores); an interrupted run goes on
-	$(BIN)/deit-finetune recipes/pretrain_nano.yaml $(if $(shell grep -Ls '"status": "finished"' runs/pretrain_nano/record.json),--resume,--overwrite)
+	$(BIN)/deit-finetune recipes/pretrain_nano.yaml $(if $(and $(wildcard runs/pretrain_nano/recipe.yaml),$(shell grep -Ls '"status": "finished"' runs/pretrain_nano/record.json)),--resume,--overwrite)
 	$(BIN)/python -m finetune.model.bundle runs/pretrain_nano
 
 test: $(STAMP)  ## all tests

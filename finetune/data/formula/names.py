@@ -12,6 +12,7 @@ from PIL import Image
 from finetune.data.formula.families import FAMILIES, draw
 
 SCHEME = "formula:"
+SMALLEST_PX, LARGEST_PX = 8, 1024  # as of data.image_size_px
 _PATTERN = re.compile(rf"^{SCHEME}(\w+)/(\d+)/(\d+)px/(\d+)/(\d+)$")
 
 
@@ -48,7 +49,7 @@ def parse_name(text: str) -> FormulaName:
         FileNotFoundError: no formula has such a name.
     """
     found = _PATTERN.match(text)
-    if found is None or found[1] not in FAMILIES or not int(found[3]):
+    if found is None or found[1] not in FAMILIES or not SMALLEST_PX <= int(found[3]) <= LARGEST_PX:
         raise FileNotFoundError(text)
     return FormulaName(found[1], *(int(number) for number in found.groups()[1:]))
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from finetune.recipe.sections.section import Count, Section, Text
 
 SplitName = Literal["train", "validation", "test"]
+_MOST_DRAWN = 20_000_000  # images of formulas: a row of each is held, at most some 20 GB
 
 
 class Download(Section):
@@ -155,7 +156,7 @@ class FormulaData(_Data):
     """Drawn images."""
     family: Literal["fractals", "contours", "mixed"] = "mixed"
     """fractals: attractors of random contractions; contours: half courses of a pen, a quarter each of things as if
-    turned on a lathe and of filled outlines; mixed: contours, and a fifth of fractals."""
+    turned on a lathe and of filled outlines; mixed: of seven classes three, two and one of these, and one fractal."""
     classes: Annotated[int, Field(ge=2, le=1_000_000)] = 1000
     """How many formulas, each of them a class."""
     instances: Annotated[int, Field(ge=1, le=1_000_000)] = 100
@@ -164,6 +165,15 @@ class FormulaData(_Data):
     """Side of the images in pixels."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Another seed makes other formulas; the same one makes the same pixels on every machine."""
+
+    @model_validator(mode="after")
+    def _can_be_listed(self) -> FormulaData:
+        if (images := self.classes * self.instances) > _MOST_DRAWN:
+            raise ValueError(
+                f"instances: {self.classes} classes of {self.instances} are {images:,} images; at most {_MOST_DRAWN:,} "
+                "can be listed, so make fewer of each class"
+            )
+        return self
 
 
 Data = Annotated[FolderData | CsvData | JsonlData | HubData | FormulaData, Field(discriminator="kind")]

@@ -14,6 +14,7 @@ from finetune.data import check_data, targets
 from finetune.data.decoded import DecodedImages
 from finetune.data.formula import FormulaName, draw, draw_named, parse_name
 from finetune.data.images import ImageError, decode, pixel_count
+from finetune.errors import RecipeError
 from finetune.recipe import load_recipe
 
 DATA = {"kind": "formula", "family": "mixed", "classes": 12, "instances": 10, "image_size_px": 32, "seed": 3}
@@ -94,6 +95,18 @@ def test_a_name_says_how_large_the_image_is():
         (24, 24),
         (16, 16),
     ]
+
+
+def test_a_name_of_an_image_that_no_recipe_could_ask_for_is_not_drawn():
+    with pytest.raises(ImageError, match="missing"):
+        decode(FormulaName("contours", 9, 96_000, 1, 3).text)
+    assert decode(FormulaName("contours", 9, 8, 1, 3).text).size == (8, 8)
+
+
+def test_more_images_than_can_be_listed_are_refused_with_both_keys():
+    data = {**DATA, "classes": 1_000_000, "instances": 1_000_000}
+    with pytest.raises(RecipeError, match=r"1000000 classes of 1000000 are 1,000,000,000,000 images; at most"):
+        load_recipe({"task": "multiclass", "data": data})
 
 
 def test_check_counts_what_will_be_drawn(recipe_file):
