@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from PIL import Image
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 CLASSES = ("circle", "cross", "square")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -118,3 +120,12 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(call, capture_output=True, text=True, check=False, **options)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """A Chromium's command; without one the test is left out, or fails where CI is set."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None and os.environ.get("CI"):
+        pytest.fail("no Chromium: CI must have one")
+    return found or pytest.skip("no Chromium")

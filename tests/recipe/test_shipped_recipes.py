@@ -26,8 +26,8 @@ def test_a_shipped_recipe_loads_and_is_named_after_its_file(path):
 
 
 @pytest.mark.parametrize("verb", OPTIONS)
-def test_the_shipped_options_of_a_verb_load(verb):
-    load_options(OPTIONS[verb], FOLDER / f"{verb}.yaml")
+def test_the_shipped_options_of_a_verb_are_for_the_run_that_make_demo_trains(verb):
+    assert load_options(OPTIONS[verb], FOLDER / f"{verb}.yaml").run == "runs/fridge_multiclass"
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -230,7 +229,6 @@ def test_ten_thousand_images_take_seconds(run, tmp_path):
 
 # ------------------------------------------------------------ in a browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MEASURE = """
 <script>
 addEventListener("load", () => {
@@ -249,14 +247,6 @@ addEventListener("load", () => {
 });
 </script>
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None and os.environ.get("CI"):
-        pytest.fail("no Chromium: CI must have one")
-    return found or pytest.skip("no Chromium")
 
 
 def seen(browser: str, folder: RunFolder, tmp_path: Path, width: int, *options: str) -> dict:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
@@ -20,7 +18,6 @@ import pytest
 import finetune
 from finetune.predict import open_predictor
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 KEY = "key-for-the-page"
 SEEN = """
 JSON.stringify({
@@ -41,14 +38,6 @@ JSON.stringify({
   })),
 })
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None and os.environ.get("CI"):
-        pytest.fail("no Chromium: CI must have one")
-    return found or pytest.skip("no Chromium")
 
 
 class Tab:
