@@ -75,10 +75,9 @@ class Run(Measured):
     @cached_property
     def predictor(self) -> Predictor:
         """The saved model, loaded when it is first needed."""
-        from finetune.predict import Predictor
+        from finetune.predict import open_predictor
 
-        evaluate = self.recipe.evaluate
-        return Predictor(self.folder.model, threshold=evaluate.threshold, flip=evaluate.flip, device=self._device)
+        return open_predictor(self.path, self._device)
 
     def predict(
         self,
