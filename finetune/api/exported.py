@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from finetune.api.run import Run
 from finetune.errors import FinetuneError, RunFolderError
 from finetune.run_folder import RunFolder, is_ensemble
 
 if TYPE_CHECKING:
-    from finetune.export import OnnxExport, OnnxPrecision
+    from finetune.export import Exported
     from finetune.predict import Predictor
+
+Target = Literal["onnx"]
 
 
 class OnnxRun(Run):
@@ -53,15 +57,24 @@ def open_exported(path: str | Path, device: str | None = None) -> OnnxRun:
     return OnnxRun(run)
 
 
-def export(path: str | Path, *, precision: OnnxPrecision = "fp32") -> OnnxExport:
-    """Write a run as ONNX, into its folder ``export/onnx``; arguments and errors as of `finetune.export.export_onnx`.
+def export(path: str | Path, to: Target, **options: Any) -> Exported:
+    """Write a run for other programs, into its folder ``export``; print what comes back to see what was written.
 
+    Args:
+        to: ``onnx``: a graph, as of `finetune.export.export_onnx`.
+        options: As of that function.
     Raises:
         RunFolderError: there is no run, or it is a cross-validation.
+        FinetuneError: an option is of another target.
     """
-    from finetune.export import export_onnx
+    from finetune import export as package
 
-    return export_onnx(_single(path, "export one of its folds"), precision)
+    write: Callable[..., Exported] = {"onnx": package.export_onnx}[to]
+    own = list(signature(write).parameters)[1:]
+    for name in options:
+        if name not in own:
+            raise FinetuneError(f"{name}: has no meaning for an export to {to}; its options are {', '.join(own)}")
+    return write(_single(path, "export one of its folds"), **options)
 
 
 def _single(path: str | Path, instead: str) -> RunFolder:

@@ -17,9 +17,11 @@ from finetune.recipe.sections import Predict
 from finetune.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from finetune.api.exported import Target
     from finetune.api.run_plots import RunPlots
     from finetune.batch import Written
     from finetune.data import Splits
+    from finetune.export import Exported
     from finetune.plots import Drawing
     from finetune.predict import ManyImages, OneImage, Precision, Prediction, Predictor
 
@@ -127,6 +129,12 @@ class Run(Measured):
     def models(self) -> list[Path]:
         """The model folders that predict."""
         return [self.folder.model]
+
+    def export(self, to: Target, **options: Any) -> Exported:
+        """Write it for other programs, as `finetune.api.exported.export` does; arguments and errors are of that."""
+        from finetune.api.exported import export
+
+        return export(self.path, to, **options)
 
     # ------------------------------------------------------------ looking
 

@@ -205,7 +205,8 @@ def _features(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from finetune.api.exported import export
 
-    print(export(options.run, precision=options.precision))
+    given = {name: value for name in ("precision",) if (value := getattr(options, name)) is not None}
+    print(export(options.run, options.to, **given))
     return OK
 
 

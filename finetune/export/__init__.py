@@ -2,4 +2,7 @@
 
 from finetune.export.onnx_graph import OnnxExport, OnnxPrecision, export_onnx
 
-__all__ = ["OnnxExport", "OnnxPrecision", "export_onnx"]
+__all__ = ["Exported", "OnnxExport", "OnnxPrecision", "export_onnx"]
+
+Exported = OnnxExport
+"""What was written; printed, it says where, and what a user should know of it."""

@@ -12,7 +12,7 @@ from transformers import pipeline
 import finetune
 from finetune.api import open_run
 from finetune.api.exported import export
-from finetune.errors import CheckpointError, HardwareError, RunFolderError
+from finetune.errors import CheckpointError, FinetuneError, HardwareError, RunFolderError
 from finetune.export import onnx_graph
 from finetune.model.decision import Decision, write_decision
 from finetune.predict.onnx_model import OnnxPredictor, need_onnx
@@ -22,7 +22,7 @@ from finetune.predict.onnx_model import OnnxPredictor, need_onnx
 def exported(make_run):
     """A run that was exported as fp32; it is not to be changed."""
     run = make_run("vit", "multiclass")
-    export(run.path)
+    export(run.path, "onnx")
     return run
 
 
@@ -30,7 +30,7 @@ def exported(make_run):
 @pytest.mark.parametrize("kind", ["vit", "distilled"])
 def test_run_predict_onnx_and_transformers_pipeline_agree_on_every_sort_of_file(make_run, photos, kind, task):
     run = make_run(kind, task)
-    said = export(run.path)
+    said = export(run.path, "onnx")
     assert said.agreement.largest_difference <= 1e-5
     ours = open_run(run.path).predict(photos)
     onnx = open_run(run.path, runtime="onnx").predict(photos)
@@ -47,7 +47,7 @@ def test_temperature_thresholds_and_mirror_images_are_those_of_the_run(make_run,
     run = make_run("vit", "multilabel", flip=True)
     predictor = open_run(run.path).predictor
     write_decision(run.model, Decision((2.0, 0.5, 1.5), (0.9, 0.1, 0.4)), predictor.labels, {})
-    export(run.path)
+    export(run.path, "onnx")
     ours, onnx = open_run(run.path).predict(photos), open_run(run.path, runtime="onnx").predict(photos)
     for one, other in zip(ours, onnx, strict=True):
         assert other.probabilities == pytest.approx(one.probabilities, abs=1e-5)
@@ -58,7 +58,7 @@ def test_the_graph_takes_any_number_of_uint8_images_and_the_folder_says_the_rest
     import onnxruntime
 
     run = make_run("distilled", "multiclass")
-    folder = export(run.path).folder
+    folder = export(run.path, "onnx").folder
     assert {path.name for path in folder.iterdir()} == {"model.onnx", "model.json"}
     assert str(Path(finetune.__file__).parent).encode() not in (folder / "model.onnx").read_bytes()
     said = json.loads((folder / "model.json").read_text())
@@ -96,7 +96,7 @@ def learnt(image_folder, tiny_vit, tmp_path_factory):
 @pytest.mark.parametrize(("precision", "difference"), [("fp16", 1e-2), ("int8", 2e-1)])
 def test_smaller_graphs_decide_as_the_trained_model_does(learnt, image_folder, precision, difference):
     files = sorted(image_folder.rglob("*.png"))
-    said = export(learnt.path, precision=precision)
+    said = export(learnt.path, "onnx", precision=precision)
     assert said.agreement.source == "the run's validation"
     ours, onnx = learnt.predict(files), open_run(learnt.path, runtime="onnx").predict(files)
     assert np.mean([a.predicted == b.predicted for a, b in zip(ours, onnx, strict=True)]) >= 0.95
@@ -109,7 +109,7 @@ def test_a_graph_that_differs_too_much_is_refused_with_its_numbers_and_the_earli
     before = (run.path / "export" / "onnx" / "model.onnx").read_bytes()
     monkeypatch.setitem(onnx_graph.LIMITS, "int8", onnx_graph.Limits(1e-9, 1.0))
     with pytest.raises(CheckpointError, match=r"int8 graph is not accepted: .* images .*difference of a probability"):
-        export(run.path, precision="int8")
+        export(run.path, "onnx", precision="int8")
     assert (run.path / "export" / "onnx" / "model.onnx").read_bytes() == before
     assert [path.name for path in (run.path / "export").iterdir()] == ["onnx"]
 
@@ -118,7 +118,7 @@ def test_a_run_that_was_tuned_after_its_export_asks_for_a_new_one(make_run, phot
     run = make_run("vit", "multiclass")
     with pytest.raises(RunFolderError, match=r"was not exported; write it by deit-finetune export .* --to onnx"):
         open_run(run.path, runtime="onnx")
-    export(run.path)
+    export(run.path, "onnx")
     write_decision(run.model, Decision((2.0,)), open_run(run.path).predictor.labels, {})
     with pytest.raises(RunFolderError, match="was tuned after it was exported"):
         open_run(run.path, runtime="onnx").predict(photos)
@@ -153,3 +153,8 @@ def test_the_command_line_exports_and_predicts_with_the_graph(make_run, photos, 
     assert predicted.returncode == 0, predicted.stderr
     (expected,) = open_run(run.path).predict(photos[0])
     assert json.loads(predicted.stdout)["probabilities"] == pytest.approx(expected.probabilities, abs=1e-5)
+
+
+def test_an_option_of_another_target_is_refused(make_run):
+    with pytest.raises(FinetuneError, match="repo: has no meaning for an export to onnx; its options are precision"):
+        open_run(make_run("vit", "multiclass").path).export("onnx", repo="me/photos")
