@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from finetune.export import Exported
     from finetune.predict import Predictor
 
-Target = Literal["onnx"]
+Target = Literal["onnx", "mlflow"]
 
 
 class OnnxRun(Run):
@@ -61,7 +61,8 @@ def export(path: str | Path, to: Target, **options: Any) -> Exported:
     """Write a run for other programs, into its folder ``export``; print what comes back to see what was written.
 
     Args:
-        to: ``onnx``: a graph, as of `finetune.export.export_onnx`.
+        to: ``onnx``: a graph, as of `finetune.export.export_onnx`. ``mlflow``: a model of its pyfunc flavour, as of
+            `finetune.export.export_mlflow`.
         options: As of that function.
     Raises:
         RunFolderError: there is no run, or it is a cross-validation.
@@ -69,11 +70,16 @@ def export(path: str | Path, to: Target, **options: Any) -> Exported:
     """
     from finetune import export as package
 
-    write: Callable[..., Exported] = {"onnx": package.export_onnx}[to]
+    writers: dict[Target, Callable[..., Exported]] = {
+        "onnx": package.export_onnx,
+        "mlflow": package.export_mlflow,
+    }
+    write = writers[to]
     own = list(signature(write).parameters)[1:]
     for name in options:
         if name not in own:
-            raise FinetuneError(f"{name}: has no meaning for an export to {to}; its options are {', '.join(own)}")
+            options_are = f"its options are {', '.join(own)}" if own else "it has no options"
+            raise FinetuneError(f"{name}: has no meaning for an export to {to}; {options_are}")
     return write(_single(path, "export one of its folds"), **options)
 
 

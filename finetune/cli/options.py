@@ -218,7 +218,7 @@ def schema_options(verb: argparse.ArgumentParser) -> None:
 
 def export_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN", help="run folder; what is written is in its folder export")
-    verb.add_argument("--to", choices=["onnx"], required=True, help="what is written")
+    verb.add_argument("--to", choices=["onnx", "mlflow"], required=True, help="what is written")
     verb.add_argument("--precision", choices=["fp32", "fp16", "int8"], help="of the ONNX graph; default: fp32")
 
 
