@@ -51,7 +51,9 @@ def main() -> None:
     found = bundle(RunFolder.open(Path(sys.argv[1])))
     place = bundled_checkpoint("deit-nano")
     print(f"{place}, rounded to half precision; {found}")
-    print(f"now measure it (tests/benchmarks/transfer.py) and revise {place / 'README.md'}, which is of the model before")
+    print(
+        f"now measure it by tests/benchmarks/transfer.py and revise {place / 'README.md'}, which is of the model before"
+    )
 
 
 if __name__ == "__main__":
