@@ -43,6 +43,7 @@ SHOTS = (10, 20, 50)
 WEIGHTS = ("random", "pretrained")
 BEST = {"random": 2e-3, "pretrained": 5e-4}  # as ``choose`` found them
 STEPS = 400
+MODEL = {"config.json", "model.safetensors"}
 RANDOM = {
     "digits": {"optim.learning_rate": 2e-3},
     "fridge_multiclass": {"optim.learning_rate": 2e-3, "optim.layer_decay": None},
@@ -232,8 +233,13 @@ def probed_digits(job: tuple[str, int, int]) -> float:
 
 
 def probed_checkpoint(job: tuple[str, int, int]) -> float:
+    from finetune.model.nano import bundled_checkpoint
+
     checkpoint, shots, seed = job
-    return few_digits(("pretrained", 1e-3, shots, seed, 0), probe=True, checkpoint=checkpoint)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(checkpoint, folder, dirs_exist_ok=True, ignore=lambda _, names: set(names) - MODEL)
+        shutil.copy(bundled_checkpoint("deit-nano") / "preprocessor_config.json", folder)
+        return few_digits(("pretrained", 1e-3, shots, seed, 0), probe=True, checkpoint=folder)
 
 
 def probed_recipe(job: tuple[str, str, str, int]) -> float:
