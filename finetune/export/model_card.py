@@ -118,7 +118,7 @@ def by_chance(facts: Facts) -> float | None:
         return None
     if facts.task == MULTICLASS:
         return float(max(row["support"] for row in classes) / facts.found["images"])
-    return sum(row["support"] / row["known"] for row in classes) / len(classes)
+    return float(sum(row["support"] / row["known"] for row in classes) / len(classes))
 
 
 def base_in_words(facts: Facts) -> str:

@@ -9,6 +9,10 @@ from pathlib import Path
 
 from finetune.errors import FinetuneError, UnreachableError
 
+_TOKEN = (
+    "make one with the right to write at https://huggingface.co/settings/tokens, then `hf auth login`, or set HF_TOKEN"
+)
+
 
 @dataclass(frozen=True)
 class Pushed:
@@ -62,10 +66,7 @@ def check_can_push(repo: str | None) -> None:
             "--push: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set, so the Hub is not asked; unset it"
         )
     if get_token() is None:
-        raise FinetuneError(
-            "--push: there is no token for the Hub; make one with the right to write at "
-            "https://huggingface.co/settings/tokens, then `hf auth login`, or set HF_TOKEN"
-        )
+        raise FinetuneError(f"--push: there is no token for the Hub; {_TOKEN}")
 
 
 def push(folder: Path, repo: str, *, public: bool, stale: Sequence[str]) -> Pushed:
@@ -103,31 +104,36 @@ def push(folder: Path, repo: str, *, public: bool, stale: Sequence[str]) -> Push
 @contextmanager
 def _in_words(repo: str) -> Iterator[None]:
     """What the Hub's client raises, as what a user can do about it."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    again = "nothing is lost: the same command goes on"
     try:
         yield
     except FinetuneError:
         raise
-    except HfHubHTTPError as error:
-        status, said = error.response.status_code, error.server_message or error.response.reason_phrase
-        if status == 401:
-            raise FinetuneError(
-                f"--push: the Hub does not accept the token ({status}: {said}); make one with the right to write at "
-                "https://huggingface.co/settings/tokens, then `hf auth login`, or set HF_TOKEN"
-            ) from error
-        if status == 403:
-            raise FinetuneError(
-                f"--push: the token may not write to {repo} ({status}: {said}); it needs the right to write, and the "
-                "owner has to be you or an organisation of yours (`hf auth whoami`)"
-            ) from error
-        raise UnreachableError(f"--push: the Hub refused {repo} ({status}: {said}); {again}") from error
-    except ValueError as error:  # of the card's header
-        raise FinetuneError(
-            f"--push: the Hub does not accept README.md: {error}; is --license one it knows?"
-        ) from error
     except Exception as error:  # the Hub's client changes its HTTP library, and with it what it raises
-        raise UnreachableError(
-            f"--push: the Hub cannot be reached ({type(error).__name__}: {error}); {again} once there is a network"
-        ) from error
+        raise _explained(repo, error) from error
+
+
+def _explained(repo: str, error: BaseException) -> FinetuneError:
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if isinstance(error, RuntimeError) and error.__cause__ is not None:  # of a large file; why is in its cause
+        return _explained(repo, error.__cause__)
+    if isinstance(error, HfHubHTTPError):
+        return _refused(repo, error.response.status_code, error.server_message or error.response.reason_phrase)
+    if isinstance(error, ValueError):  # of the card's header
+        return FinetuneError(f"--push: the Hub does not accept README.md: {error}; is --license one it knows?")
+    return UnreachableError(
+        f"--push: the Hub cannot be reached ({type(error).__name__}: {error}); once it can, the same command goes on"
+    )
+
+
+def _refused(repo: str, status: int, said: str) -> FinetuneError:
+    if status == 401:
+        return FinetuneError(f"--push: the Hub does not accept the token ({status}: {said}); {_TOKEN}")
+    if status == 403:
+        return FinetuneError(
+            f"--push: the token may not write to {repo} ({status}: {said}); it needs the right to write, and the owner "
+            "has to be you or an organisation of yours (`hf auth whoami`)"
+        )
+    if status >= 500:
+        return UnreachableError(f"--push: the Hub is in trouble ({status}: {said}); try the same command again later")
+    return FinetuneError(f"--push: the Hub refuses {repo} ({status}: {said}); see its page, or name another one")
