@@ -90,32 +90,26 @@ def export_hub(
     _check_wishes(repo, push, public)
     target = run.path / "export" / "hub"
     kept = None if overwrite else _edited_card(target, license is not None or bool(examples))
+    predictor = Predictor(run.model, device="cpu")
+    facts, (recipe, replaced) = read_facts(run, predictor.labels), public_recipe(run)
     target.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".hub-", dir=target.parent) as scratch:
         fresh = Path(scratch) / "hub"
         shutil.copytree(run.model, fresh, ignore=shutil.ignore_patterns(".*"))
-        predictor = Predictor(run.model, device="cpu")
         classify = _pipeline(fresh, predictor)
         checked = _checked(classify, predictor, samples_of(run, _COMPARED))
-        shutil.copyfile(run.metrics, fresh / METRICS)
-        recipe, replaced = public_recipe(run)
-        write_text(fresh / RECIPE, recipe)
-        facts = read_facts(run, predictor.labels)
-        wish = CardWish(
-            repo,
-            license or base_licence(facts.base),
-            license is None,
-            recipe,
-            write_examples(examples, fresh, classify),
-        )
+        widget = write_examples(examples, fresh, classify)
+        wish = CardWish(repo, license or base_licence(facts.base), license is None, recipe, widget)
         card = model_card(facts, wish)
+        shutil.copyfile(run.metrics, fresh / METRICS)
+        write_text(fresh / RECIPE, recipe)
         write_text(fresh / CARD, kept or card)
         _carry_over(target, fresh, with_examples=kept is not None)
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
-    notes = [_recipe_note(replaced), _card_note(kept, card, wish), *([] if push else [_not_uploaded(run, repo)])]
+    notes = [_recipe_note(replaced), _card_note(kept, card, wish), "" if push else _not_uploaded(run, repo)]
     pushed = upload(target, str(repo), public=public, stale=(DECISION, f"{EXAMPLES}/*")) if push else None
-    return HubExport(target, checked, [note for note in notes if note], pushed)
+    return HubExport(target, checked, list(filter(None, notes)), pushed)
 
 
 def _check_wishes(repo: str | None, push: bool, public: bool) -> None:

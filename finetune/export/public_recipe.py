@@ -23,7 +23,7 @@ def public_recipe(run: RunFolder) -> tuple[str, list[str]]:
     text = dump_recipe(load_recipe(tree))
     if replaced:
         keys = ", ".join(replaced)
-        text = f"# Replaced, as they name places of the machine that trained the model: {keys}\n{text}"
+        text = f"# Without places of the machine that trained the model, and without secrets: {keys}\n{text}"
     return text, replaced
 
 

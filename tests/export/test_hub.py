@@ -21,7 +21,7 @@ import finetune
 from finetune import Predictor
 from finetune.api import Run
 from finetune.api.exported import export
-from finetune.errors import CheckpointError, FinetuneError, UnreachableError
+from finetune.errors import CheckpointError, FinetuneError, RunFolderError, UnreachableError
 from finetune.export import hub_folder
 from finetune.export.licence import base_licence
 from finetune.export.markdown import fraction
@@ -146,6 +146,21 @@ def test_a_folder_that_says_something_else_is_refused_and_the_earlier_one_stays(
         export(run.path, "hub")
     assert contents_of(folder_of(run)) == before
     assert [path.name for path in (run.path / "export").iterdir()] == ["hub"]
+
+
+def test_a_run_without_metrics_says_so_and_leaves_nothing(make_run):
+    bare = make_run("vit", "multiclass")
+    with pytest.raises(RunFolderError, match=r"this run has no metrics\.json"):
+        export(bare.path, "hub")
+    assert not (bare.path / "export").exists()
+
+
+def test_addresses_lose_their_secrets_and_keep_what_can_be_fetched(run):
+    text = (run.path / "recipe.yaml").read_text()
+    address = "https://anna:key@example.org/photos.zip"
+    (run.path / "recipe.yaml").write_text(text.replace("download: null", f"download: {{url: '{address}?sig=secret'}}"))
+    export(run.path, "hub")
+    assert load_recipe(folder_of(run) / "recipe.yaml").data.download.url == "https://example.org/photos.zip"
 
 
 # ---------------------------------------------------------------- the card
