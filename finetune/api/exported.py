@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from finetune.export import Exported
     from finetune.predict import Predictor
 
-Target = Literal["onnx"]
+Target = Literal["onnx", "hub"]
 
 
 class OnnxRun(Run):
@@ -61,7 +61,8 @@ def export(path: str | Path, to: Target, **options: Any) -> Exported:
     """Write a run for other programs, into its folder ``export``; print what comes back to see what was written.
 
     Args:
-        to: ``onnx``: a graph, as of `finetune.export.export_onnx`.
+        to: ``onnx``: a graph, as of `finetune.export.export_onnx`. ``hub``: a model repository, as of
+            `finetune.export.export_hub`.
         options: As of that function.
     Raises:
         RunFolderError: there is no run, or it is a cross-validation.
@@ -69,7 +70,11 @@ def export(path: str | Path, to: Target, **options: Any) -> Exported:
     """
     from finetune import export as package
 
-    write: Callable[..., Exported] = {"onnx": package.export_onnx}[to]
+    writers: dict[Target, Callable[..., Exported]] = {
+        "onnx": package.export_onnx,
+        "hub": package.export_hub,
+    }
+    write = writers[to]
     own = list(signature(write).parameters)[1:]
     for name in options:
         if name not in own:

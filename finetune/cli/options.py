@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 from pathlib import Path
+from typing import Any
 
 
 def recipe_options(verb: argparse.ArgumentParser) -> None:
@@ -216,10 +217,22 @@ def schema_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("of", nargs="?", choices=["recipe", "predict", "serve"], default="recipe", help="default: recipe")
 
 
+EXPORT_OPTIONS = ("precision", "repo", "push", "public", "license", "examples", "overwrite")
+"""Each has a meaning for one target only; what is not given is left to that."""
+
+
 def export_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN", help="run folder; what is written is in its folder export")
-    verb.add_argument("--to", choices=["onnx"], required=True, help="what is written")
+    verb.add_argument("--to", choices=["onnx", "hub"], required=True, help="what is written")
     verb.add_argument("--precision", choices=["fp32", "fp16", "int8"], help="of the ONNX graph; default: fp32")
+    hub = verb.add_argument_group("--to hub")
+    hub.add_argument("--repo", metavar="OWNER/NAME", help="the model's name on the Hub")
+    flag: dict[str, Any] = {"action": "store_true", "default": None}
+    hub.add_argument("--push", **flag, help="upload the folder with your token (HF_TOKEN or hf auth login), as private")
+    hub.add_argument("--public", **flag, help="with --push: to a public repository")
+    hub.add_argument("--license", metavar="ID", help="such as apache-2.0; default: that of what the model began from")
+    hub.add_argument("--examples", metavar="IMAGE", nargs="+", help="images that the model's page shows; are uploaded")
+    hub.add_argument("--overwrite", **flag, help="write README.md anew, also where it was edited by hand")
 
 
 def _names(text: str) -> list[str]:

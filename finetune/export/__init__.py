@@ -1,8 +1,9 @@
-"""A run for other programs, in ``RUN/export``: an ONNX graph."""
+"""A run for other programs, in ``RUN/export``: an ONNX graph, a model repository of the Hub."""
 
+from finetune.export.hub_folder import HubExport, export_hub
 from finetune.export.onnx_graph import OnnxExport, OnnxPrecision, export_onnx
 
-__all__ = ["Exported", "OnnxExport", "OnnxPrecision", "export_onnx"]
+__all__ = ["Exported", "HubExport", "OnnxExport", "OnnxPrecision", "export_hub", "export_onnx"]
 
-Exported = OnnxExport
+Exported = HubExport | OnnxExport
 """What was written; printed, it says where, and what a user should know of it."""

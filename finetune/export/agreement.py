@@ -47,17 +47,19 @@ class Agreement:
         )
 
 
-def samples_of(run: RunFolder) -> Samples:
-    """Held-out images of a run, evenly spaced, at most 256; bundled digits where they cannot be read any more."""
+def samples_of(run: RunFolder, most: int = _MOST_IMAGES) -> Samples:
+    """Held-out images of a run, evenly spaced; bundled digits where they cannot be read any more."""
     try:
         data = load_splits(run.read_recipe_from_anywhere())
         for split in ("test", "validation", "train"):
             if split in data.datasets and len(data.datasets[split]):
-                return Samples(data.datasets[split].select(_spaced(len(data.datasets[split]))), f"the run's {split}")
+                return Samples(
+                    data.datasets[split].select(_spaced(len(data.datasets[split]), most)), f"the run's {split}"
+                )
     except FinetuneError:
         pass  # moved or deleted: any photographs show whether two programs compute the same
     files = sorted(bundled_root("digits").rglob("*.png"))
-    return Samples([files[i] for i in _spaced(len(files))], "bundled digits, as the run's images cannot be read")
+    return Samples([files[i] for i in _spaced(len(files), most)], "bundled digits, as the run's images cannot be read")
 
 
 def agreement(one: Predictor, other: Predictor, images: Samples) -> Agreement:
@@ -78,5 +80,5 @@ def agreement(one: Predictor, other: Predictor, images: Samples) -> Agreement:
     )
 
 
-def _spaced(count: int) -> list[int]:
-    return sorted(set(np.linspace(0, count - 1, min(count, _MOST_IMAGES)).astype(int).tolist()))
+def _spaced(count: int, most: int) -> list[int]:
+    return sorted(set(np.linspace(0, count - 1, min(count, most)).astype(int).tolist()))
