@@ -1,6 +1,6 @@
 """A run for other programs, in ``RUN/export``: an ONNX graph, a model repository of the Hub."""
 
-from finetune.export.hub_folder import HubExport, export_hub
+from finetune.export.hub import HubExport, export_hub
 from finetune.export.onnx_graph import OnnxExport, OnnxPrecision, export_onnx
 
 __all__ = ["Exported", "HubExport", "OnnxExport", "OnnxPrecision", "export_hub", "export_onnx"]

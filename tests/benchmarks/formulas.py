@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python tests/benchmarks/formulas.py [--size 64] [--batch 128]
 
-Images per second of processor time of each family, in batches; then those of bundled:deit-nano's training step on a batch
+Images per second of processor time of each family, in batches; then those of bundled:deit-nano's training step on one
 that is there already, and the time that drawing adds where no image is kept: batches are drawn between the steps.
 """
 

@@ -22,10 +22,10 @@ from finetune import Predictor
 from finetune.api import Run
 from finetune.api.exported import export
 from finetune.errors import CheckpointError, FinetuneError, RunFolderError, UnreachableError
-from finetune.export import hub_folder
-from finetune.export.licence import base_licence
-from finetune.export.markdown import fraction
-from finetune.export.model_card import was_edited
+from finetune.export.hub import folder as hub_folder
+from finetune.export.hub.licence import base_licence
+from finetune.export.hub.markdown import fraction
+from finetune.export.hub.model_card import was_edited
 from finetune.recipe import load_recipe
 
 OWNER = "anna-of-acme"

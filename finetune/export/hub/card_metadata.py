@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from finetune.export.facts import Facts
-from finetune.export.licence import base_on_the_hub
+from finetune.export.hub.facts import Facts
+from finetune.export.hub.licence import base_on_the_hub
 from finetune.metrics.definitions import MULTICLASS
 from finetune.metrics.names import metric_of
 from finetune.model.sources import is_hub_name

@@ -10,11 +10,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from finetune.export.card_metadata import card_metadata, data_name, on_the_hub, title_of
-from finetune.export.facts import Facts
-from finetune.export.licence import base_on_the_hub
-from finetune.export.limitations import limitations
-from finetune.export.markdown import duration, escaped, fraction
+from finetune.export.hub.card_metadata import card_metadata, data_name, on_the_hub, title_of
+from finetune.export.hub.facts import Facts
+from finetune.export.hub.licence import base_on_the_hub
+from finetune.export.hub.limitations import limitations
+from finetune.export.hub.markdown import duration, escaped, fraction
 from finetune.metrics.definitions import MULTICLASS
 from finetune.metrics.names import metric_of
 from finetune.model.preprocessing import describe

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from finetune.export.facts import Facts
-from finetune.export.markdown import escaped
-from finetune.export.public_recipe import public_value
+from finetune.export.hub.facts import Facts
+from finetune.export.hub.markdown import escaped
+from finetune.export.hub.public_recipe import public_value
 from finetune.metrics.definitions import MULTICLASS
 from finetune.metrics.names import metric_of
 from finetune.report.contents import weakest

@@ -13,14 +13,14 @@ import numpy as np
 
 from finetune.errors import CheckpointError, FinetuneError
 from finetune.export.agreement import Samples, samples_of
-from finetune.export.facts import read_facts
-from finetune.export.licence import base_licence
-from finetune.export.model_card import CardWish, model_card, same_when_written, was_edited
-from finetune.export.public_recipe import public_recipe
-from finetune.export.push import Pushed, check_can_push, check_name
-from finetune.export.push import push as upload
-from finetune.export.widget import FOLDER as EXAMPLES
-from finetune.export.widget import Classify, write_examples
+from finetune.export.hub.facts import read_facts
+from finetune.export.hub.licence import base_licence
+from finetune.export.hub.model_card import CardWish, model_card, same_when_written, was_edited
+from finetune.export.hub.public_recipe import public_recipe
+from finetune.export.hub.push import Pushed, check_can_push, check_name
+from finetune.export.hub.push import push as upload
+from finetune.export.hub.widget import FOLDER as EXAMPLES
+from finetune.export.hub.widget import Classify, write_examples
 from finetune.metrics.definitions import MULTICLASS
 from finetune.model.decision import FILE as DECISION
 from finetune.model.loading import quiet_transformers
