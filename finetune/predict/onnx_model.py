@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from finetune.predict.scoring import Forward, Precision
 
 GRAPH, SIDE = "model.onnx", "model.json"
 INPUT, OUTPUT = "pixels", "scores"
-Runtime = Literal["torch", "onnx"]
 
 
 class OnnxPredictor(Predictor):
