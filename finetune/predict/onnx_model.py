@@ -37,7 +37,10 @@ class OnnxPredictor(Predictor):
         tuned: The decision that the graph was made with, temperature included; ``decision`` has none, because the
             scores have it in them.
         graph_precision: fp32, fp16 or int8.
+        model_type: ``onnx``; a graph does not say what it was.
     """
+
+    model_type, inside = "onnx", None
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)

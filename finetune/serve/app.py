@@ -111,8 +111,8 @@ def make_app(predictor: Predictor, options: Serve, key: bytes | None = None) -> 
     @app.post("/attention", dependencies=guarded, openapi_extra=_REQUEST, responses=_RESPONSES)
     async def attention(request: Request) -> Response:
         """Where the model looked: for each image, by token, a JPEG as a data: URL."""
-        if not looks(predictor.model):
-            raise RefusedError(404, f"a model of type {predictor.model.config.model_type} has no attention to show")
+        if not _has_attention(predictor):
+            raise RefusedError(404, _no_attention(predictor))
         return await _answer(await carry_out(request, service.look), dict)
 
     @app.get("/health")
@@ -212,18 +212,29 @@ async def _answer(outcomes: Sequence[T | BadImageError], shape: Callable[[T], An
     return await asyncio.to_thread(lambda: PlainJSON([entry(outcome) for outcome in outcomes]))
 
 
+def _has_attention(predictor: Predictor) -> bool:
+    return predictor.inside is not None and looks(predictor.inside.model)
+
+
+def _no_attention(predictor: Predictor) -> str:
+    if predictor.inside is None:
+        return "an ONNX graph has no attention to show; serve the run without --runtime onnx"
+    return f"a model of type {predictor.model_type} has no attention to show"
+
+
 def _description(predictor: Predictor, service: Service, options: Serve) -> dict[str, Any]:
     alone = predictor.members if isinstance(predictor, Ensemble) else [predictor]
     return {
         "run": Path(options.run).resolve().name,
-        "model_type": predictor.model.config.model_type,
+        "runtime": options.runtime,
+        "model_type": predictor.model_type,
         "models": len(alone),
         "task": predictor.task.name,
         "activation": "softmax" if predictor.task.name == "multiclass" else "sigmoid",
         "labels": list(predictor.labels.names),
         "calibrated": all(member.decision.temperature is not None for member in alone),
         "image_size_px": predictor.pixels.size_px,
-        "attention": looks(predictor.model),
+        "attention": _has_attention(predictor),
         "device": str(predictor.device),
         "precision": options.precision,
         "batch_size": service.batches.batch_size,

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from finetune.model.saved import LoadedModel
 from finetune.predict import Prediction, Predictor, decoding_threads, overlays
 from finetune.recipe.sections import Serve
 from finetune.serve.batches import Batches, ModelFailedError
@@ -39,7 +38,6 @@ class Service:
         self.predictor, self._options, self._metrics = predictor, options, metrics
         self._pool = ThreadPoolExecutor(decoding_threads(), thread_name_prefix="decode")
         self._fetcher = Fetcher(options.max_body, options.timeout_s) if options.allow_urls else None
-        self._loaded = LoadedModel(predictor.model, predictor.pixels)
         self._warm_up()
         self.batches = Batches(
             predictor,
@@ -100,7 +98,9 @@ class Service:
 
     async def _looked(self, text: str) -> dict[str, str]:
         image = await self._prepared(text, self._image)
-        drawn = await asyncio.wrap_future(self.batches.call(lambda: overlays(image, self._loaded)))
+        inside = self.predictor.inside
+        assert inside is not None, "nobody asks where there is no attention"
+        drawn = await asyncio.wrap_future(self.batches.call(lambda: overlays(image, inside)))
         return {token: _data_url(picture) for token, picture in drawn.items()}
 
     async def _prepared(self, text: str, prepare: Callable[[str | bytes], T]) -> T:
