@@ -17,7 +17,7 @@ from finetune.predict import Prediction, Predictor, decoding_threads, overlays
 from finetune.recipe.sections import Serve
 from finetune.serve.batches import Batches, ModelFailedError
 from finetune.serve.fetch import Fetcher
-from finetune.serve.images import BadImageError, content_of, decoded, scheme_of
+from finetune.serve.images import BadImageError, decoded, scheme_of
 from finetune.serve.metrics import Metrics
 from finetune.serve.refused import RefusedError
 
@@ -115,7 +115,7 @@ class Service:
         return await self._fetcher.fetch(url)
 
     def _image(self, content: str | bytes) -> Image.Image:
-        return decoded(content if isinstance(content, bytes) else content_of(content), self._options.max_pixels)
+        return decoded(content, self._options.max_pixels)
 
     def _pixels(self, content: str | bytes) -> np.ndarray:
         return self.predictor.pixels.to_uint8(self._image(content))
