@@ -87,6 +87,7 @@ def serve_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--port", metavar="N", type=int, help="0 takes a free one; default: 8000")
     verb.add_argument("--workers", metavar="N", type=_count, help="processes, each with its own model; default: 1")
+    verb.add_argument("--runtime", choices=["torch", "onnx"], help="onnx: what export --to onnx wrote; default: torch")
     verb.add_argument("--precision", choices=["fp32", "bf16"], help="bf16 is faster, 5e-4 less exact; default: fp32")
     verb.add_argument(
         "--batch-size", metavar="N", type=_count, help="most images of a pass; default: 16 on a CPU, else 64"

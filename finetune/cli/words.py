@@ -67,6 +67,7 @@ EXAMPLES = {
     "serve": """\
   deit-finetune serve runs/photos                   # http://127.0.0.1:8000
   deit-finetune serve recipes/serve.yaml --port 8080 --allow-urls
+  deit-finetune serve runs/photos --runtime onnx    # after deit-finetune export runs/photos --to onnx
 """,
     "evaluate": """\
   deit-finetune evaluate runs/photos --data newer_photos          # writes runs/photos/evaluations/newer_photos
