@@ -15,7 +15,7 @@ demo-multilabel: $(STAMP)
 
 pretrain: $(STAMP)  ## make bundled:deit-nano again (an hour on two cores); an interrupted run goes on
 	$(BIN)/deit-finetune recipes/pretrain_nano.yaml $(if $(and $(wildcard runs/pretrain_nano/recipe.yaml),$(shell grep -Ls '"status": "finished"' runs/pretrain_nano/record.json)),--resume,--overwrite)
-	$(BIN)/python -m finetune.model.bundle runs/pretrain_nano
+	$(BIN)/python -m finetune.export.bundled runs/pretrain_nano
 
 test: $(STAMP)  ## all tests
 	$(OFFLINE) $(BIN)/python -m pytest -q $(PYTEST_ARGS)

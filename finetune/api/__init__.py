@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from finetune.api.evaluation import Evaluation
     from finetune.data import Splits
     from finetune.evaluation.compare import Comparison
-    from finetune.predict.onnx_model import Runtime
+    from finetune.predict import Runtime
 
 __all__ = ["Folds", "Run", "compare", "crossval", "evaluate", "finetune", "load_data", "open_run"]
 
@@ -89,9 +89,10 @@ def open_run(path: str | Path, *, device: str | None = None, runtime: Runtime = 
     """
     refuse_unfinished(path)
     if runtime == "onnx":
-        from finetune.api.exported import open_exported
+        from finetune.predict import folder_of_graph
 
-        return open_exported(path, device)
+        folder_of_graph(path)
+        return Run(RunFolder(Path(path)), device, runtime)
     return Folds(RunFolder(Path(path)), device) if is_ensemble(path) else Run(RunFolder.open(path), device)
 
 

@@ -13,7 +13,6 @@ from finetune.run_folder import read_members
 if TYPE_CHECKING:
     from finetune.api.run_plots import FoldPlots
     from finetune.data import Splits
-    from finetune.predict import Predictor
 
 
 class Folds(Run):
@@ -40,13 +39,6 @@ class Folds(Run):
     def labels(self) -> LabelSpace:
         """The classes, the same in every fold."""
         return self.folds[0].labels
-
-    @cached_property
-    def predictor(self) -> Predictor:
-        """All folds' models, which give the mean of their probabilities."""
-        from finetune.predict import open_ensemble
-
-        return open_ensemble(self.path, self._device)
 
     @property
     def models(self) -> list[Path]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from finetune.data import Splits
     from finetune.export import Exported
     from finetune.plots import Drawing
-    from finetune.predict import ManyImages, OneImage, Precision, Prediction, Predictor
+    from finetune.predict import ManyImages, OneImage, Precision, Prediction, Predictor, Runtime
 
 
 class Run(Measured):
@@ -32,13 +32,14 @@ class Run(Measured):
     Args:
         folder: The run folder.
         device: Where to predict; by default the GPU where there is one, else the CPU.
+        runtime: ``onnx`` predicts with the graph that it was exported to.
     """
 
     folder: RunFolder
 
-    def __init__(self, folder: RunFolder, device: str | None = None) -> None:
+    def __init__(self, folder: RunFolder, device: str | None = None, runtime: Runtime = "torch") -> None:
         super().__init__(folder)
-        self._device = device
+        self._device, self._runtime = device, runtime
 
     def __repr__(self) -> str:
         scores = (self.metrics if self.folder.metrics.exists() else {}).get("validation") or {}
@@ -76,10 +77,10 @@ class Run(Measured):
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The saved model, loaded when it is first needed."""
+        """The saved model, or models, loaded when it is first needed."""
         from finetune.predict import open_predictor
 
-        return open_predictor(self.path, self._device)
+        return open_predictor(self.path, self._device, self._runtime)
 
     def predict(
         self,
@@ -122,13 +123,17 @@ class Run(Measured):
         words = [inputs] if isinstance(inputs, str | Path) else list(inputs)
         given = {"run": self.path, "inputs": words, "out": out, **options}
         wish = load_options(Predict, given, verb="predict_to")
-        self._device = meet() or self._device
+        device = meet()
+        if device is not None and self._runtime == "torch":
+            self._device = device
         return predict_to(self.predictor, wish, self.models, on_batch=on_batch)
 
     @property
     def models(self) -> list[Path]:
         """The model folders that predict."""
-        return [self.folder.model]
+        from finetune.predict import folder_of_graph
+
+        return [self.folder.model if self._runtime == "torch" else folder_of_graph(self.path)]
 
     def export(self, to: Target, **options: Any) -> Exported:
         """Write it for other programs, as `finetune.api.exported.export` does; arguments and errors are of that."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import os
 from dataclasses import dataclass
 
 from PIL import Image
 
+from finetune.data.base64_text import content_of
 from finetune.data.images import decode
 from finetune.errors import DataError
 
@@ -20,7 +19,8 @@ class Row:
 
     Args:
         name: What the result calls it: its path, or TABLE#ROW for one that lies in a table.
-        content: The image file's bytes, or the base64 of them; None for an image that is a file at ``name``.
+        content: The image file's bytes, or the base64 of them, also as a data: URL; None for an image that is a file at
+            ``name``.
         fault: Why there is no image, where a table's row is faulty.
         file, number: The file that was given and the row in it, from 0; an image file is its own row 0.
     """
@@ -46,16 +46,8 @@ class Row:
             raise DataError(self.fault)
         if self.content is None:
             return decode(self.name)
-        return decode({"bytes": self.encoded(), "path": self.name})
-
-    def encoded(self) -> bytes:
-        """The content, out of its base64 where it is text; line breaks in it do not count."""
-        if isinstance(self.content, str):
-            try:
-                return base64.b64decode("".join(self.content.split()), validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise DataError(f"is not base64 ({error})") from error
-        return self.content or b""
+        content = content_of(self.content) if isinstance(self.content, str) else self.content
+        return decode({"bytes": content, "path": self.name})
 
     def held_bytes(self) -> int:
         """How much of memory it takes, about."""

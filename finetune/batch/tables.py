@@ -134,9 +134,7 @@ class Table:
             what = "empty" if value is None or isinstance(value, str) else f"{json.dumps(value)}, which is no text"
             return self._faulty(number, f"{column} is {what}")
         text = value.strip()
-        if text.startswith("data:"):
-            return Row(name, text.partition(",")[2], file=file, number=number)
-        if column == "image" and _BASE64.fullmatch(text):
+        if text[:5].lower() == "data:" or (column == "image" and _BASE64.fullmatch(text)):
             return Row(name, text, file=file, number=number)
         scheme = urllib.parse.urlsplit(text).scheme if "://" in text else ""
         if scheme == "file":

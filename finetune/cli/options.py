@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 from pathlib import Path
+from typing import Any
 
 
 def recipe_options(verb: argparse.ArgumentParser) -> None:
@@ -86,6 +87,7 @@ def serve_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--port", metavar="N", type=int, help="0 takes a free one; default: 8000")
     verb.add_argument("--workers", metavar="N", type=_count, help="processes, each with its own model; default: 1")
+    verb.add_argument("--runtime", choices=["torch", "onnx"], help="onnx: what export --to onnx wrote; default: torch")
     verb.add_argument("--precision", choices=["fp32", "bf16"], help="bf16 is faster, 5e-4 less exact; default: fp32")
     verb.add_argument(
         "--batch-size", metavar="N", type=_count, help="most images of a pass; default: 16 on a CPU, else 64"
@@ -216,10 +218,22 @@ def schema_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("of", nargs="?", choices=["recipe", "predict", "serve"], default="recipe", help="default: recipe")
 
 
+EXPORT_OPTIONS = ("precision", "repo", "push", "public", "license", "examples", "overwrite")
+"""Each has a meaning for one target only; what is not given is left to that."""
+
+
 def export_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN", help="run folder; what is written is in its folder export")
-    verb.add_argument("--to", choices=["onnx", "mlflow"], required=True, help="what is written")
+    verb.add_argument("--to", choices=["onnx", "hub", "mlflow"], required=True, help="what is written")
     verb.add_argument("--precision", choices=["fp32", "fp16", "int8"], help="of the ONNX graph; default: fp32")
+    hub = verb.add_argument_group("--to hub")
+    hub.add_argument("--repo", metavar="OWNER/NAME", help="the model's name on the Hub")
+    flag: dict[str, Any] = {"action": "store_true", "default": None}
+    hub.add_argument("--push", **flag, help="upload the folder with your token (HF_TOKEN or hf auth login), as private")
+    hub.add_argument("--public", **flag, help="with --push: to a public repository")
+    hub.add_argument("--license", metavar="ID", help="such as apache-2.0; default: that of what the model began from")
+    hub.add_argument("--examples", metavar="IMAGE", nargs="+", help="images that the model's page shows; are uploaded")
+    hub.add_argument("--overwrite", **flag, help="write README.md anew, also where it was edited by hand")
 
 
 def _names(text: str) -> list[str]:

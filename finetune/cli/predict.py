@@ -40,10 +40,10 @@ def predict(words: Mapping[str, Any]) -> int:
 
 def _write(options: Predict) -> int:
     from finetune.api import open_run
-    from finetune.batch import Inputs, meet
+    from finetune.batch import Inputs
     from finetune.evaluation.progress import bar
 
-    run = open_run(options.run, device=meet(), runtime=options.runtime)
+    run = open_run(options.run, runtime=options.runtime)
     watched, main = sys.stderr.isatty(), os.environ.get("RANK", "0") == "0"
     total = Inputs(options.inputs, options.column, options.paths_from).count() if watched and main else None
     given = options.model_dump(exclude={"run", "inputs", "out", "runtime"})

@@ -205,7 +205,7 @@ def _features(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from finetune.api.exported import export
 
-    given = {name: value for name in ("precision",) if (value := getattr(options, name)) is not None}
+    given = {name: value for name in of.EXPORT_OPTIONS if (value := getattr(options, name)) is not None}
     print(export(options.run, options.to, **given))
     return OK
 
@@ -247,5 +247,9 @@ VERBS = {
     "features": (_features, of.features_options, "Write the features of every image that a recipe names."),
     "report": (_report, of.run_options, "Write the report.html of a run, a cross-validation or an evaluation again."),
     "schema": (_schema, of.schema_options, "Print the JSON schema of recipes, or of a verb's options."),
-    "export": (_export, of.export_options, "Write a run for other programs: as an ONNX graph, or an MLflow model."),
+    "export": (
+        _export,
+        of.export_options,
+        "Write a run for other programs: as an ONNX graph, for the Hub, for MLflow.",
+    ),
 }

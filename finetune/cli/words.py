@@ -19,7 +19,7 @@ verbs:
   sweep RECIPE       try other values of what the recipe's search.space names
   features RECIPE    write what the checkpoint makes of each image, as vectors
   report RUN         write a run's report.html again
-  export RUN         write a run for other programs: an ONNX graph, an MLflow model
+  export RUN         write a run for other programs: ONNX graph, model repository, MLflow model
   schema             print the recipe's JSON schema, for editors
 
 example:
@@ -67,6 +67,7 @@ EXAMPLES = {
     "serve": """\
   deit-finetune serve runs/photos                   # http://127.0.0.1:8000
   deit-finetune serve recipes/serve.yaml --port 8080 --allow-urls
+  deit-finetune serve runs/photos --runtime onnx    # after deit-finetune export runs/photos --to onnx
 """,
     "evaluate": """\
   deit-finetune evaluate runs/photos --data newer_photos          # writes runs/photos/evaluations/newer_photos
@@ -101,6 +102,8 @@ EXAMPLES = {
     "export": """\
   deit-finetune export runs/photos --to onnx --precision int8     # checked against PyTorch before it is accepted
   deit-finetune predict runs/photos new.jpg --runtime onnx
+  deit-finetune export runs/photos --to hub         # a model card and all that a repository needs, to look at
+  deit-finetune export runs/photos --to hub --repo me/photos --push         # uploads it, as private
   deit-finetune export runs/photos --to mlflow      # for mlflow models serve and Azure ML
 """,
     "schema": """\

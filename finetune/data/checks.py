@@ -86,7 +86,11 @@ def cannot_be_read(rows: Rows, verified: Verified) -> str:
     return f"{total} ({counts}), first: {named} ({verified.faults[first][1]}); {cure}"
 
 
-_ARTICLES = {"too many pixels": "with too many pixels", "cannot be read": "damaged or not readable"}
+_ARTICLES = {
+    "too many pixels": "with too many pixels",
+    "too many scans": "with too many scans",
+    "cannot be read": "damaged or not readable",
+}
 
 
 def in_two_splits(rows: Rows, contents: Sequence[bytes]) -> list[tuple[int, int]]:

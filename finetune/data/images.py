@@ -11,7 +11,8 @@ animation, pages        the first frame
 ======================= =======================================================================
 
 Only the formats of `FORMATS` are opened: Pillow knows others that start programs (PostScript) or hold no pictures.
-The number of pixels is read from the header and limited before anything is decompressed.
+The number of pixels is read from the header, and the scans of a JPEG are counted; both are limited before anything is
+decompressed.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from finetune.data.formula import draw_named, is_formula, parse_name
+from finetune.data.jpeg import MAX_SCANS, scans
 from finetune.errors import DataError
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA", "PCX", "ICO")
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a 24 kB PNG can claim more
-FaultKind = Literal["missing", "not an image", "truncated", "too many pixels", "cannot be read"]
+FaultKind = Literal["missing", "not an image", "truncated", "too many pixels", "too many scans", "cannot be read"]
 Source = str | Path | bytes | Mapping[str, Any] | Image.Image
 
 _SIGNATURES = {
@@ -43,6 +45,7 @@ _SIGNATURES = {
     b"II*\0": "a TIFF",
     b"MM\0*": "a TIFF",
 }
+_JPEGS = ("JPEG", "MPO")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -78,12 +81,14 @@ def decode(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
         source: A path, an image file's bytes, a row ``{"bytes": …, "path": …}`` of a data set, or a Pillow image.
         max_pixels: Width times height above which an image is refused before it is decompressed.
     Raises:
-        ImageError: there is no such file, it is no image, it is cut short, or it is too large.
+        ImageError: there is no such file, it is no image, it is cut short, or it is too large: in pixels or, as a JPEG,
+            in scans.
 
     >>> decode(Image.new("LA", (2, 1), (0, 0))).getpixel((0, 0))  # black, but fully transparent
     (255, 255, 255)
     """
     with _opened(source, max_pixels) as image:
+        _refuse_many_scans(image, source)
         image.load()
         return _upright_rgb(image)
 
@@ -97,6 +102,7 @@ def verify(source: Source, max_pixels: int = MAX_PIXELS) -> Header:
         ImageError: as `decode`.
     """
     with _opened(source, max_pixels) as image:
+        _refuse_many_scans(image, source)
         return _loaded(image, 1)
 
 
@@ -110,13 +116,14 @@ def verify_and_show(source: Source, side_px: int, max_pixels: int = MAX_PIXELS) 
         ImageError: as `decode`.
     """
     with _opened(source, max_pixels) as image:
+        _refuse_many_scans(image, source)
         return _loaded(image, side_px), _upright_rgb(image)
 
 
 def _loaded(image: Image.Image, side_px: int) -> Header:
     """The header of an image whose pixels were loaded, a JPEG's at a scale that keeps `side_px` where one does."""
     size, mode, format_ = image.size, image.mode, image.format or "in memory"
-    if format_ in ("JPEG", "MPO"):
+    if format_ in _JPEGS:
         side_px = max(1, min(side_px, min(size)))
         image.draft(None, (side_px, side_px))
         image.load()
@@ -138,6 +145,19 @@ def pixel_count(source: Source) -> int:
         return parse_name(name).size_px ** 2
     with _opened(source, MAX_PIXELS) as image:
         return image.width * image.height
+
+
+def _refuse_many_scans(image: Image.Image, source: Source) -> None:
+    file = getattr(image, "fp", None)  # none in memory, where the pixels are decoded already
+    if image.format not in _JPEGS or file is None:
+        return
+    place = file.tell()
+    file.seek(0)
+    found = scans(file.read())
+    file.seek(place)
+    if found > MAX_SCANS:
+        detail = f"a JPEG of {found} scans; the limit is {MAX_SCANS}"
+        raise ImageError(f"{_name(source)}: too many scans ({detail})", "too many scans", detail)
 
 
 @contextmanager

@@ -21,11 +21,18 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from finetune.cache import cache_dir
 from finetune.data.formula import is_formula, parse_name
 from finetune.data.images import MAX_PIXELS, ImageError, verify, verify_and_show
+from finetune.data.jpeg import MAX_SCANS
 from finetune.data.rows import Rows
 from finetune.data.sight.glance import SIDE_PX, VERSION, glance
 
 _PIECE = 64  # rows per task of a thread: a task for each of a million rows would cost more than the rows
-_DEPENDS_ON = {"format": 2, "pillow": PIL.__version__, "max_pixels": MAX_PIXELS, "glance": VERSION}
+_DEPENDS_ON = {
+    "format": 2,
+    "pillow": PIL.__version__,
+    "max_pixels": MAX_PIXELS,
+    "max_scans": MAX_SCANS,
+    "glance": VERSION,
+}
 _LOG = logging.getLogger(__name__)
 
 Finding = tuple[str, int, int, str] | tuple[str, str, str]

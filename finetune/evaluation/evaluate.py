@@ -27,7 +27,6 @@ from finetune.evaluation.wish import Wish
 from finetune.labels import LabelSpace
 from finetune.metrics.definitions import DEFAULT_TOP_K, MULTICLASS
 from finetune.model.decision import Decision, write_decision
-from finetune.model.saved import LoadedModel
 from finetune.predict import Precision, write_gallery
 from finetune.run_folder import ResultFolder, RunFolder, make_folder
 
@@ -158,7 +157,7 @@ def _illustrate(folder: ResultFolder, opened: Opened, measured: list[_Measured])
     """Pictures for the report. Several models together look at no one place, so they get no overlays."""
     images = {each.scored.split: DecodedImages(each.dataset, 0).__getitem__ for each in measured}
     predictor = opened.predictor
-    loaded = None if opened.folds else LoadedModel(predictor.model, predictor.pixels)
+    loaded = None if opened.folds else predictor.inside
     write_gallery(folder, predictor.task.name, images, loaded)
 
 

@@ -15,7 +15,7 @@ from finetune.model.loading import load_strictly
 from finetune.model.preprocessing import choose_preprocessing
 from finetune.model.saved import LoadedModel
 from finetune.model.sources import locate
-from finetune.predict import Predictor, open_ensemble
+from finetune.predict import Predictor, open_predictor
 from finetune.recipe.sections import Model
 from finetune.run_folder import RunFolder, is_ensemble, is_run, refuse_unfinished
 
@@ -54,13 +54,9 @@ def open_model(name: str | Path, device: torch.device | str | None = None) -> Op
     if path.is_dir():
         refuse_unfinished(path)
     if is_ensemble(path):
-        return Opened(str(name), open_ensemble(path, device), RunFolder(path), folds=True)
+        return Opened(str(name), open_predictor(path, device), RunFolder(path), folds=True)
     if path.is_dir() and is_run(path):
-        run = RunFolder.open(path)
-        evaluate = run.read_recipe().evaluate
-        return Opened(
-            str(name), Predictor(run.model, threshold=evaluate.threshold, flip=evaluate.flip, device=device), run
-        )
+        return Opened(str(name), open_predictor(path, device), RunFolder(path))
     source = locate(str(name), key="evaluate")
     with torch.random.fork_rng(devices=[]):
         model, not_filled = load_strictly(source.folder)

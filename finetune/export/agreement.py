@@ -42,7 +42,7 @@ class Agreement:
 
     def __str__(self) -> str:
         return (
-            f"against PyTorch on {self.images} images ({self.source}): largest difference of a probability "
+            f"against the run itself on {self.images} images ({self.source}): largest difference of a probability "
             f"{self.largest_difference:.2g}, {self.decisions:.1%} of the decisions the same"
         )
 

@@ -48,6 +48,15 @@ def known_metric(name: str, task: str) -> bool:
     return any(_matches(metric, name) for metric in METRICS if task in metric.tasks)
 
 
+def metric_of(name: str, task: str) -> Metric:
+    """What the table says of a metric that a task has.
+
+    >>> metric_of("accuracy", "multilabel").title, metric_of("top5_accuracy", "multiclass").title
+    ('exact match', 'top-k accuracy')
+    """
+    return next(metric for metric in METRICS if task in metric.tasks and _matches(metric, name))
+
+
 def check_metric(name: str, task: str, top_k: int = DEFAULT_TOP_K, classes: int | None = None) -> str:
     """The name, if it will be among the metrics of such a task.
 

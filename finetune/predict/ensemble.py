@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +12,6 @@ from finetune.errors import CheckpointError
 from finetune.model.decision import Decision
 from finetune.predict.predictor import Predictor
 from finetune.predict.scoring import Forward, Precision
-from finetune.run_folder import read_members
 
 _TINY, _BELOW_ONE = np.finfo(np.float64).tiny, np.nextafter(1.0, 0.0)
 
@@ -70,20 +68,6 @@ def _mean_decision(members: Sequence[Predictor]) -> Decision:
         rows = [np.broadcast_to(member.thresholds, len(member.labels)) for member in members]
         thresholds = tuple(map(float, np.mean(rows, axis=0)))
     return Decision(None, thresholds, float(np.mean([b or 0.0 for b in below])) if any(below) else None)
-
-
-def open_ensemble(folder: str | Path, device: torch.device | str | None = None) -> Ensemble:
-    """The models that a folder's ``ensemble.json`` names, each with its own recipe's threshold and flip.
-
-    Raises:
-        RunFolderError: a run is missing or has no model.
-        CheckpointError: a model cannot be opened.
-    """
-    members = []
-    for run in read_members(folder):
-        evaluate = run.read_recipe().evaluate
-        members.append(Predictor(run.model, threshold=evaluate.threshold, flip=evaluate.flip, device=device))
-    return Ensemble(members)
 
 
 def logits_of(task_name: str, probabilities: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from finetune.predict.scoring import Forward, Precision
 
 GRAPH, SIDE = "model.onnx", "model.json"
 INPUT, OUTPUT = "pixels", "scores"
-Runtime = Literal["torch", "onnx"]
 
 
 class OnnxPredictor(Predictor):
@@ -38,7 +37,10 @@ class OnnxPredictor(Predictor):
         tuned: The decision that the graph was made with, temperature included; ``decision`` has none, because the
             scores have it in them.
         graph_precision: fp32, fp16 or int8.
+        model_type: ``onnx``; a graph does not say what it was.
     """
+
+    model_type, inside = "onnx", None
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)

@@ -36,6 +36,7 @@ class Predictor:
         labels: The model's classes.
         task: softmax or sigmoid, as the model's config says.
         decision: Thresholds and temperatures that were tuned and saved with the model.
+        model_type: The architecture, as transformers calls it.
     """
 
     def __init__(
@@ -54,6 +55,15 @@ class Predictor:
         self.task = saved_task(loaded.model.config)
         self.labels = labels_of(loaded.model.config)
         self.decision = read_decision(Path(model), self.labels) if isinstance(model, str | Path) else Decision()
+
+    @property
+    def model_type(self) -> str:
+        return str(self.model.config.model_type)
+
+    @property
+    def inside(self) -> LoadedModel | None:
+        """What attention is read from: the model in PyTorch with its pixels, of several the first; None for a graph."""
+        return LoadedModel(self.model, self.pixels)
 
     @property
     def thresholds(self) -> float | np.ndarray:

@@ -39,7 +39,7 @@ def contents(folder: ResultFolder) -> dict[str, Any]:
     subject, written = subject_of(folder), folder.read_metrics()
     metrics = {name: scored for name, scored in written.items() if "per_class" in scored}
     split = "test" if "test" in metrics else next(iter(metrics), None)
-    rows = [_mentioned(row, subject.task) for row in folder.read_predictions() if row["split"] == split]
+    rows = rows_of(folder, split, subject.task)
     found = metrics.get(split, {}) if split else {}
     reliability = folder.read_reliability().get(str(split), {}) if folder.reliability.is_file() else {}
     return {
@@ -61,6 +61,11 @@ def contents(folder: ResultFolder) -> dict[str, Any]:
         "galleries": [*galleries(folder, split, rows), *doubted(folder)],
         "findings": subject.data.get("findings", {}),
     }
+
+
+def rows_of(folder: ResultFolder, split: str | None, task: str) -> list[Row]:
+    """The predictions of a split, as `confusions` and `class_rows` take them."""
+    return [_mentioned(row, task) for row in folder.read_predictions() if row["split"] == split]
 
 
 def _mentioned(row: Row, task: str) -> Row:

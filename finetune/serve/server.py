@@ -42,7 +42,8 @@ def run_server(options: Serve) -> None:
             _say(options, listener)
             uvicorn.Server(config).run(sockets=[listener])
         return
-    open_predictor(options.run, "cpu")  # a fault is said once, here, and not by every worker
+    with open_predictor(options.run, "cpu", options.runtime).forward(precision=options.precision):
+        pass  # a fault is said once, here, and not by every worker
     with tempfile.TemporaryDirectory(prefix="deit-finetune-metrics-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared  # of `finetune.serve.metrics`, which reads it when imported
         config = uvicorn.Config(partial(_worker, options), factory=True, workers=options.workers, **_settings(options))
@@ -54,7 +55,7 @@ def run_server(options: Serve) -> None:
 def _application(options: Serve) -> Any:
     from finetune.serve.app import make_app
 
-    return make_app(open_predictor(options.run), options, read_key(options.api_key_file))
+    return make_app(open_predictor(options.run, runtime=options.runtime), options, read_key(options.api_key_file))
 
 
 def _worker(options: Serve) -> Any:

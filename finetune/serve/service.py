@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from finetune.model.saved import LoadedModel
 from finetune.predict import Prediction, Predictor, decoding_threads, overlays
 from finetune.recipe.sections import Serve
 from finetune.serve.batches import Batches, ModelFailedError
 from finetune.serve.fetch import Fetcher
-from finetune.serve.images import BadImageError, content_of, decoded, scheme_of
+from finetune.serve.images import BadImageError, decoded, scheme_of
 from finetune.serve.metrics import Metrics
 from finetune.serve.refused import RefusedError
 
@@ -39,7 +38,6 @@ class Service:
         self.predictor, self._options, self._metrics = predictor, options, metrics
         self._pool = ThreadPoolExecutor(decoding_threads(), thread_name_prefix="decode")
         self._fetcher = Fetcher(options.max_body, options.timeout_s) if options.allow_urls else None
-        self._loaded = LoadedModel(predictor.model, predictor.pixels)
         self._warm_up()
         self.batches = Batches(
             predictor,
@@ -100,7 +98,9 @@ class Service:
 
     async def _looked(self, text: str) -> dict[str, str]:
         image = await self._prepared(text, self._image)
-        drawn = await asyncio.wrap_future(self.batches.call(lambda: overlays(image, self._loaded)))
+        inside = self.predictor.inside
+        assert inside is not None, "nobody asks where there is no attention"
+        drawn = await asyncio.wrap_future(self.batches.call(lambda: overlays(image, inside)))
         return {token: _data_url(picture) for token, picture in drawn.items()}
 
     async def _prepared(self, text: str, prepare: Callable[[str | bytes], T]) -> T:
@@ -115,7 +115,7 @@ class Service:
         return await self._fetcher.fetch(url)
 
     def _image(self, content: str | bytes) -> Image.Image:
-        return decoded(content if isinstance(content, bytes) else content_of(content), self._options.max_pixels)
+        return decoded(content, self._options.max_pixels)
 
     def _pixels(self, content: str | bytes) -> np.ndarray:
         return self.predictor.pixels.to_uint8(self._image(content))

@@ -55,7 +55,7 @@ def test_images_within_tables_are_the_same_images(photos, tmp_path):
     good, raw = photos / "0000.png", (photos / "0000.png").read_bytes()
     big = encoded(good) + "\n" * 200_000  # more than csv's own limit of a cell
     (tmp_path / "a.csv").write_text(
-        f'image\n"{big}"\ndata:image/png;base64,{base64.b64encode(raw).decode()}\nphotos/0000.png\n'
+        f'image\n"{big}"\nData:image/png;base64,{base64.b64encode(raw).decode()}\nphotos/0000.png\n'
     )
     (tmp_path / "b.jsonl").write_text(json.dumps({"image": encoded(good)}) + "\n")
     pq.write_table(pa.table({"image": [{"bytes": raw, "path": None}]}), tmp_path / "c.parquet")
@@ -75,7 +75,11 @@ def test_images_within_tables_are_the_same_images(photos, tmp_path):
             '{"path"\n[1]\n{"path": 7}\n',
             ["is not JSON", "has no image or image_url", "path is 7, which is no"],
         ),
-        ("a.csv", "image\nabc\n", ["is not base64"]),
+        (
+            "a.csv",
+            "image\nabc\ndata:image/png;base64,\ndata:text/plain,x\n",
+            ["is no base64", "is empty", "a data: URL without ;base64, ;"],
+        ),
     ],
 )
 def test_a_row_that_says_nothing_of_use_is_a_row_with_a_fault(tmp_path, name, text, faults):

@@ -5,13 +5,15 @@
     python tests/benchmarks/transfer.py probes                    # linear heads on frozen features, and on raw pixels
     python tests/benchmarks/transfer.py all-digits | fridge | multilabel [--seeds 5]
     DEIT_FINETUNE_PHOTOS=FOLDER python tests/benchmarks/transfer.py photographs
+    python tests/benchmarks/transfer.py curve CHECKPOINT…        # of a pre-training under way: on the half that chooses
 
 One protocol for the digits: 400 steps of 64 images at 64 px, AdamW, cosine, a tenth of warm-up, crops of 0.8 to 1, no
 flips; scored once, at the end, on all digits of the half that were not drawn. Both sides learn from the same images in
 the same order, each at the best of four learning rates. ``fridge`` and ``multilabel`` are the recipes of that name
 without a network, which learn from all images that are shipped and are scored on others that are drawn for it (the
 recipes' settings were chosen on 800 and 400 more, numbered from 1001); probes of these sets learn from four fifths of
-the shipped images. Two fits run beside each other, one thread each.
+the shipped images. ``curve`` takes the folders ``checkpoints/checkpoint-STEP`` of a pre-training with evaluate.every:
+steps, evaluate.every_steps: 500 and run.keep_checkpoints: 100. Two fits run beside each other, one thread each.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from paired import compare
+from paired import compare, interval
 from PIL import Image
 
 from finetune.data.bundled import bundled_root
@@ -41,6 +43,7 @@ SHOTS = (10, 20, 50)
 WEIGHTS = ("random", "pretrained")
 BEST = {"random": 2e-3, "pretrained": 5e-4}  # as ``choose`` found them
 STEPS = 400
+MODEL = {"config.json", "model.safetensors"}
 RANDOM = {
     "digits": {"optim.learning_rate": 2e-3},
     "fridge_multiclass": {"optim.learning_rate": 2e-3, "optim.layer_decay": None},
@@ -52,11 +55,15 @@ RANDOM = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "what", choices=("choose", "digits", "probes", "all-digits", "fridge", "multilabel", "photographs")
+        "what", choices=("choose", "digits", "probes", "all-digits", "fridge", "multilabel", "photographs", "curve")
     )
+    parser.add_argument("checkpoints", nargs="*", help="of curve")
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
-    globals()[options.what.replace("-", "_")](options.seeds)
+    if options.what == "curve":
+        curve(options.seeds, options.checkpoints)
+    else:
+        globals()[options.what.replace("-", "_")](options.seeds)
 
 
 def choose(seeds: int) -> None:
@@ -144,6 +151,16 @@ def probes(seeds: int) -> None:
     for name, metric in (("fridge_multiclass", "accuracy"), ("fridge_multilabel", "mAP")):
         jobs = [(name, weights, metric, seed) for weights in WEIGHTS for seed in range(seeds)]
         report(f"probe, {name}", together(probed_recipe, jobs))
+        pixels, half = interval([pixels_of_recipe(name, metric, seed) for seed in range(seeds)])
+        print(f"  logistic regression on 32 x 32 pixels {pixels:.3f} ± {half:.3f}", flush=True)
+
+
+def curve(seeds: int, checkpoints: list[str]) -> None:
+    """What a linear head makes of the features of each checkpoint, on the half of the digits that chooses."""
+    for checkpoint in checkpoints:
+        jobs = [(checkpoint, shots, seed) for shots in SHOTS for seed in range(seeds)]
+        scores = np.reshape(together(probed_checkpoint, jobs), (len(SHOTS), seeds)).mean(axis=1)
+        print(f"{Path(checkpoint).name}: " + ", ".join(f"{score:.3f}" for score in scores), flush=True)
 
 
 def photographs(seeds: int) -> None:
@@ -184,7 +201,9 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def few_digits(job: tuple[str, float, int, int, int], probe: bool = False) -> float:
+def few_digits(
+    job: tuple[str, float, int, int, int], probe: bool = False, checkpoint: str = "bundled:deit-nano"
+) -> float:
     """Accuracy on the digits of a half that were not drawn."""
     from finetune import finetune
 
@@ -194,7 +213,7 @@ def few_digits(job: tuple[str, float, int, int, int], probe: bool = False) -> fl
         recipe: dict[str, Any] = {
             "task": "multiclass",
             "data": {"kind": "csv", "root": folder, "file": "labels.csv", "images": ".", "split_column": "split"},
-            "model": {"checkpoint": "bundled:deit-nano", "weights": weights},
+            "model": {"checkpoint": checkpoint, "weights": weights},
             "augment": {"crop_scale": [0.8, 1.0], "crop_ratio": [0.9, 1.1], "horizontal_flip": 0.0},
             "optim": {
                 "preset": "plain", "max_steps": STEPS, "batch_size": 64, "learning_rate": rate,
@@ -204,7 +223,7 @@ def few_digits(job: tuple[str, float, int, int, int], probe: bool = False) -> fl
             "run": {"root": f"{folder}/runs", "seed": seed, "tracking": []},
         }  # fmt: skip
         if probe:
-            recipe = probing(recipe["task"], recipe["data"], weights, seed, folder)
+            recipe = probing(recipe["task"], recipe["data"], weights, seed, folder, checkpoint)
         return float(finetune(recipe).metrics["validation"]["accuracy"])
 
 
@@ -213,21 +232,65 @@ def probed_digits(job: tuple[str, int, int]) -> float:
     return few_digits((weights, 1e-3, shots, seed, 1), probe=True)
 
 
+def probed_checkpoint(job: tuple[str, int, int]) -> float:
+    from finetune.model.nano import bundled_checkpoint
+
+    checkpoint, shots, seed = job
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(checkpoint, folder, dirs_exist_ok=True, ignore=lambda _, names: set(names) - MODEL)
+        shutil.copy(bundled_checkpoint("deit-nano") / "preprocessor_config.json", folder)
+        return few_digits(("pretrained", 1e-3, shots, seed, 0), probe=True, checkpoint=folder)
+
+
 def probed_recipe(job: tuple[str, str, str, int]) -> float:
     """A validation metric of a linear head on frozen features of a shipped recipe's drawn images."""
     from finetune import finetune
-    from finetune.recipe import load_recipe, offline_recipe
 
     name, weights, metric, seed = job
+    recipe = drawn_recipe(name, seed)
     with tempfile.TemporaryDirectory() as folder:
-        recipe = load_recipe(RECIPES / f"{name}.yaml", {"data.split.seed": seed})
-        data = offline_recipe(recipe, checkpoint=True, data=True).data.model_dump()
-        return float(finetune(probing(recipe.task, data, weights, seed, folder)).metrics["validation"][metric])
+        recipe = probing(recipe.task, recipe.data.model_dump(), weights, seed, folder)
+        return float(finetune(recipe).metrics["validation"][metric])
 
 
-def probing(task: str, data: dict[str, Any], weights: str, seed: int, folder: str) -> dict[str, Any]:
+def drawn_recipe(name: str, seed: int) -> Any:
+    """A shipped recipe as it is without a network, under another split."""
+    from finetune.recipe import load_recipe, offline_recipe
+
+    recipe = load_recipe(RECIPES / f"{name}.yaml", {"data.split.seed": seed})
+    return offline_recipe(recipe, checkpoint=True, data=True)
+
+
+def pixels_of_recipe(name: str, metric: str, seed: int) -> float:
+    """The same images and split, 32 px a side, without a network."""
+    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.metrics import average_precision_score
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from finetune.api import load_data
+    from finetune.data import DecodedImages, targets
+
+    splits = load_data(drawn_recipe(name, seed)).datasets
+    pixels = {
+        split: np.stack([np.asarray(image.resize((32, 32))).ravel() for image in DecodedImages(splits[split])])
+        for split in ("train", "validation")
+    }
+    linear: Any = LogisticRegressionCV(cv=5, max_iter=2000)
+    if metric == "mAP":
+        linear = OneVsRestClassifier(linear)
+    fitted = make_pipeline(StandardScaler(), linear).fit(pixels["train"], targets(splits["train"]))
+    truth = targets(splits["validation"])
+    if metric == "mAP":
+        return float(average_precision_score(truth, fitted.predict_proba(pixels["validation"])))
+    return float(fitted.score(pixels["validation"], truth))
+
+
+def probing(
+    task: str, data: dict[str, Any], weights: str, seed: int, folder: str, checkpoint: str = "bundled:deit-nano"
+) -> dict[str, Any]:
     """A recipe for a linear head. Drawn weights are saved as a checkpoint first: training would have to move them."""
-    checkpoint = "bundled:deit-nano"
     if weights == "random":
         from finetune.model.loading import draw_anew
         from finetune.model.nano import bundled_checkpoint

@@ -2,6 +2,7 @@ import io
 import os
 import pickle
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import ExifTags, Image, ImageOps
 
 from finetune.data.images import MAX_PIXELS, ImageError, decode, pixel_count, verify
+from finetune.data.jpeg import scans
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -215,6 +217,42 @@ def test_the_limit_on_pixels_can_be_lowered():
     with pytest.raises(ImageError, match="8×4; the limit is 31 pixels"):
         decode(corner_marked(), max_pixels=31)
     assert MAX_PIXELS == 89_478_485
+
+
+@pytest.fixture(scope="module")
+def many_scans() -> Callable[[int], bytes]:
+    """``many_scans(100)``: a progressive JPEG whose last scan stands there so many times more."""
+    ordinary = encoded(corner_marked(), "JPEG", progressive=True)
+    last = ordinary[ordinary.rindex(b"\xff\xda") : -2]
+    return lambda more: ordinary[:-2] + last * more + ordinary[-2:]
+
+
+@pytest.mark.parametrize("check", [decode, verify])
+def test_a_jpeg_of_many_scans_is_refused_before_it_is_decompressed(check, many_scans, tmp_path):
+    assert scans(many_scans(0)) == 10
+    check(many_scans(54))
+    (tmp_path / "photo.jpg").write_bytes(many_scans(55))
+    with Image.open(tmp_path / "photo.jpg") as unread:
+        for source in (many_scans(55), tmp_path / "photo.jpg", unread):
+            with pytest.raises(ImageError, match=r"too many scans \(a JPEG of 65 scans; the limit is 64\)") as caught:
+                check(source)
+            assert caught.value.kind == "too many scans"
+
+
+def test_what_looks_like_a_scan_beside_the_image_is_none(many_scans):
+    looks_like_scans = b"\xff\xda" * 100
+    segment = b"\xff\xe5" + (len(looks_like_scans) + 2).to_bytes(2, "big") + looks_like_scans
+    ordinary = many_scans(0)
+    with_video = ordinary[:2] + segment + ordinary[2:] + looks_like_scans  # phones put a film behind the image's end
+    assert scans(with_video) == scans(ordinary) == 10
+    assert decode(with_video).tobytes() == decode(ordinary).tobytes()
+
+
+def test_markers_without_a_length_hide_no_scans(many_scans):
+    """libjpeg steps over two bytes of such a marker, where a length would be read out of what follows it."""
+    whole = many_scans(100)
+    second = whole.index(b"\xff\xda", whole.index(b"\xff\xda") + 2)
+    assert scans(whole[:second] + b"\xff\x05\x7f\xff" + whole[second:]) >= 100
 
 
 def test_broken_metadata_do_not_keep_an_image_from_being_read():

@@ -13,8 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from transformers import ViTForImageClassification, pipeline
 
 from finetune.errors import CheckpointError
-from finetune.model import open_saved, save_model
-from finetune.model.bundle import bundle
+from finetune.model import open_saved
 from finetune.model.nano import bundled_checkpoint
 
 MEBIBYTES = 12
@@ -72,18 +71,6 @@ def test_transformers_pipeline_opens_it():
     found = classify(Image.new("RGB", (80, 60), "red"))
     assert len(found) == 2
     assert found[0]["label"].startswith("mixed ")
-
-
-def test_a_run_takes_its_place_and_the_model_card_stays(tmp_path, monkeypatch, nano):
-    place = tmp_path / "deit-nano"
-    place.mkdir()
-    (place / "README.md").write_text("the card")
-    monkeypatch.setattr("finetune.model.bundle.bundled_checkpoint", lambda name: place)
-    save_model(nano.model, nano.pixels, tmp_path / "run/model")
-    assert bundle(tmp_path / "run") == place
-    assert (place / "README.md").read_text() == "the card"
-    found = open_saved(place).model.state_dict()
-    assert all(torch.equal(found[name], weight) for name, weight in nano.model.state_dict().items())
 
 
 def test_an_unknown_name_suggests_the_nearest():

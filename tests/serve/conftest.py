@@ -66,13 +66,19 @@ def write_run(root: Path, task: str, temperature: float | None = None) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("runs"), "multiclass", temperature=2.0)
+def make_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``make_run("multiclass", temperature=2.0)``: the folder of a finished run."""
+    return lambda *choice, **more: write_run(tmp_path_factory.mktemp("runs"), *choice, **more)
 
 
 @pytest.fixture(scope="session")
-def multilabel_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("runs"), "multilabel")
+def run(make_run: Callable[..., Path]) -> Path:
+    return make_run("multiclass", temperature=2.0)
+
+
+@pytest.fixture(scope="session")
+def multilabel_run(make_run: Callable[..., Path]) -> Path:
+    return make_run("multilabel")
 
 
 @pytest.fixture(scope="session")

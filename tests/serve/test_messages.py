@@ -8,7 +8,6 @@ import math
 import pytest
 
 from finetune.predict import Prediction
-from finetune.serve.images import BadImageError, content_of, decoded
 from finetune.serve.messages import parse_request, shaped
 from finetune.serve.refused import RefusedError
 
@@ -58,34 +57,3 @@ def test_what_is_no_request_is_refused_with_the_place(body, reason, image):
 def test_a_score_that_is_no_number_is_null():
     said = Prediction(None, [], {"can": math.nan})
     assert shaped(said, "records", ["can"]) == {"0": {"label": "can", "score": None}}
-
-
-@pytest.mark.parametrize(
-    "text", ["aGVsbG8=", "aGVs\nbG8=\n", " aGVs\r\nbG8= ", "data:image/png;base64,aGVsbG8=", "DATA:;base64,aGVsbG8="]
-)
-def test_base64_may_have_line_breaks_and_be_a_data_url(text):
-    assert content_of(text) == b"hello"
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "is empty"),
-        ("aGVsbG8", "no base64"),
-        ("ä", "no base64"),
-        ("a-_b", "no base64"),
-        ("data:image/png,x", "base64"),
-    ],
-)
-def test_what_is_no_base64_is_said(text, reason):
-    with pytest.raises(BadImageError, match=reason):
-        content_of(text)
-
-
-def test_a_jpeg_of_many_scans_is_not_decoded(photo):
-    ordinary = photo(0, "JPEG", progressive=True)
-    assert decoded(ordinary, 10_000).size == (48, 40)
-    with pytest.raises(BadImageError, match=r"a JPEG of 110 scans; the limit is 64"):
-        decoded(ordinary + b"\xff\xda" * 100, 10_000)
-    with pytest.raises(BadImageError, match="too many pixels"):
-        decoded(ordinary, 1_000)

@@ -351,6 +351,7 @@ def test_several_workers_answer_and_count_together(run, start, photo):
         (["{run}", "--max-queue", "0"], "found '0', expected a whole number from 1 up"),
         (["{run}", "--timeout-s", "0"], "serve: timeout_s: found 0.0, expected a number above 0"),
         (["{run}", "--host", "192.0.2.1"], "192.0.2.1 port 8000: cannot listen there"),
+        (["{run}", "--runtime", "onnx"], "was not exported; write it by deit-finetune export"),
     ],
 )
 def test_what_cannot_be_served_is_said_and_exits_with_2(command, run, words, message):

@@ -22,6 +22,8 @@ class Serve(Section):
     """0 takes a free one."""
     workers: Count = 1
     """Processes, each with its own copy of the model."""
+    runtime: Literal["torch", "onnx"] = "torch"
+    """onnx: serve what deit-finetune export RUN --to onnx wrote, on the CPU; it shows no attention."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Of the forward pass."""
     batch_size: Count | None = None
