@@ -102,8 +102,7 @@ EXAMPLES = {
     "export": """\
   deit-finetune export runs/photos --to onnx --precision int8     # checked against PyTorch before it is accepted
   deit-finetune predict runs/photos new.jpg --runtime onnx
-  deit-finetune export runs/photos --to hub         # a model card and all that a repository needs, to look at
-  deit-finetune export runs/photos --to hub --repo me/photos --push         # uploads it, as private
+  deit-finetune export runs/photos --to hub --repo me/photos --push         # without --push: to look at
   deit-finetune export runs/photos --to mlflow      # for mlflow models serve and Azure ML
 """,
     "schema": """\
