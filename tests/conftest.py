@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 CLASSES = ("circle", "cross", "square")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

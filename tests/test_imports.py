@@ -13,7 +13,7 @@ import finetune
 
 PACKAGE = Path(finetune.__file__).parent
 LAYERS = (
-    {"errors", "labels", "cache"},
+    {"errors", "labels", "cache", "extras"},
     {"recipe", "metrics"},
     {"data", "pixels", "model", "run_folder", "fallback", "reachability"},
     {"predict", "evaluation", "report", "plots", "proposal"},

@@ -13,15 +13,15 @@ from finetune.run_folder import RunFolder, is_ensemble
 if TYPE_CHECKING:
     from finetune.export import Exported
 
-Target = Literal["onnx", "hub"]
+Target = Literal["onnx", "mlflow", "hub"]
 
 
 def export(path: str | Path, to: Target, **options: Any) -> Exported:
     """Write a run for other programs, into its folder ``export``; print what comes back to see what was written.
 
     Args:
-        to: ``onnx``: a graph, as of `finetune.export.export_onnx`. ``hub``: a model repository, as of
-            `finetune.export.export_hub`.
+        to: ``onnx``: a graph, as of `finetune.export.export_onnx`. ``mlflow``: a model of its pyfunc flavour, as of
+            `finetune.export.export_mlflow`. ``hub``: a model repository, as of `finetune.export.export_hub`.
         options: As of that function.
     Raises:
         RunFolderError: there is no run, or it is a cross-validation.
@@ -31,13 +31,15 @@ def export(path: str | Path, to: Target, **options: Any) -> Exported:
 
     writers: dict[Target, Callable[..., Exported]] = {
         "onnx": package.export_onnx,
+        "mlflow": package.export_mlflow,
         "hub": package.export_hub,
     }
     write = writers[to]
     own = list(signature(write).parameters)[1:]
     for name in options:
         if name not in own:
-            raise FinetuneError(f"{name}: has no meaning for an export to {to}; its options are {', '.join(own)}")
+            options_are = f"its options are {', '.join(own)}" if own else "it has no options"
+            raise FinetuneError(f"{name}: has no meaning for an export to {to}; {options_are}")
     return write(_single(path), **options)
 
 

@@ -6,15 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import torch
+from PIL import Image
 
 from finetune.batch.rows import Row
-from finetune.data.images import ImageError
-from finetune.errors import DataError
 from finetune.metrics.definitions import MULTICLASS
-from finetune.predict import Precision, Prediction, Predictor
-from finetune.predict.scoring import passes
+from finetune.predict import Precision, Prediction, Predictor, outcomes
 
 
 class Answer(NamedTuple):
@@ -35,43 +31,23 @@ def answers(
     on_batch: Callable[[int], None] | None = None,
 ) -> Iterator[Answer]:
     """One answer for each row, in order; arguments as of `Predictor.predict`."""
-    images = _Images(rows, predictor)
-    size = predictor.batch_size(len(rows), batch_size)
-    with predictor.forward(precision=precision, flip=flip) as forward:
-        logits = np.concatenate(list(passes(forward, images, images, size, predictor.device, on_batch)))
-    for index, (row, said) in enumerate(zip(rows, predictor.said(logits, [row.shown for row in rows]), strict=True)):
-        error = images.faults.get(index)
-        yield Answer(row, said if error is None else None, error)
+    choice: dict[str, Any] = {"precision": precision, "batch_size": batch_size, "flip": flip, "on_batch": on_batch}
+    found = outcomes(predictor, _Images(rows), [row.shown for row in rows], **choice)
+    for row, one in zip(rows, found, strict=True):
+        yield Answer(row, None, one) if isinstance(one, str) else Answer(row, one, None)
 
 
 class _Images:
-    """Images and, for them alone, the pixels of the forward pass: prepared where they are read, so that an image which
-    cannot be is a black one, whose answer is dropped, and its neighbours keep their places in the batch."""
+    """The images of rows, read when they are asked for."""
 
-    def __init__(self, rows: Sequence[Row], predictor: Predictor) -> None:
-        self._rows, self._pixels = rows, predictor.pixels
-        self.faults: dict[int, str] = {}
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int, /) -> Any:
-        try:
-            return self._pixels.to_uint8(self._rows[index].image())
-        except ImageError as error:
-            self.faults[index] = f"{error.kind} ({error.detail})"
-        except DataError as error:
-            self.faults[index] = str(error)
-        except MemoryError:
-            self.faults[index] = "cannot be read (it needs more memory than there is)"
-        return np.zeros((3, self._pixels.size_px, self._pixels.size_px), dtype=np.uint8)
-
-    def to_uint8(self, image: Any) -> np.ndarray:
-        prepared: np.ndarray = image
-        return prepared
-
-    def normalise(self, batch: torch.Tensor) -> torch.Tensor:
-        return self._pixels.normalise(batch)
+    def __getitem__(self, index: int, /) -> Image.Image:
+        return self._rows[index].image()
 
 
 def draw(answer: Answer, predictor: Predictor, folder: Path, number: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from finetune.data import load_splits
 from finetune.data.bundled import bundled_root
-from finetune.errors import FinetuneError
+from finetune.errors import CheckpointError, FinetuneError
 from finetune.predict import Predictor
 from finetune.run_folder import RunFolder
 
@@ -45,6 +45,26 @@ class Agreement:
             f"against the run itself on {self.images} images ({self.source}): largest difference of a probability "
             f"{self.largest_difference:.2g}, {self.decisions:.1%} of the decisions the same"
         )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model may differ by: the largest difference of a probability, and the share of equal decisions."""
+
+    difference: float
+    decisions: float
+
+    def hold(self, found: Agreement, what: str, advice: str) -> None:
+        """Refuse what differs by more, or says what is no number.
+
+        Raises:
+            CheckpointError: says that ``what`` is not accepted, why, and the advice.
+        """
+        if not (found.largest_difference <= self.difference and found.decisions >= self.decisions):
+            raise CheckpointError(
+                f"{what} is not accepted: {found}; allowed are a difference of {self.difference:g} and "
+                f"{self.decisions:.0%} of the decisions; {advice}"
+            )
 
 
 def samples_of(run: RunFolder, most: int = _MOST_IMAGES) -> Samples:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,22 +14,15 @@ from typing import Any, Literal
 
 import torch
 
-from finetune.errors import CheckpointError
-from finetune.export.agreement import Agreement, agreement, samples_of
+from finetune.export.agreement import Agreement, Limits, agreement, samples_of
+from finetune.export.replacing import replacing
+from finetune.extras import need_extra
 from finetune.predict import Predictor
-from finetune.predict.onnx_model import GRAPH, INPUT, OUTPUT, SIDE, OnnxPredictor, need_onnx
+from finetune.predict.onnx_model import GRAPH, INPUT, OUTPUT, SIDE, OnnxPredictor
 from finetune.run_folder import RunFolder
 from finetune.run_folder.json_files import write_json
 
 OnnxPrecision = Literal["fp32", "fp16", "int8"]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a graph may differ by: the largest difference of a probability, and the share of equal decisions."""
-
-    difference: float
-    decisions: float
 
 
 LIMITS: dict[OnnxPrecision, Limits] = {
@@ -65,35 +56,25 @@ def export_onnx(run: RunFolder, precision: OnnxPrecision = "fp32") -> OnnxExport
         precision: ``fp16`` halves the file; ``int8`` stores the weights of linear layers in 8 bits, and computes with
             activations that are rounded as they come.
     Raises:
-        CheckpointError: the graph differs from PyTorch by more than `LIMITS`; nothing is kept of it.
+        CheckpointError: the graph differs from PyTorch by more than `LIMITS`; an earlier export stays.
         HardwareError: a package is missing.
     """
-    need_onnx("onnx", "onnxscript", "onnxruntime")
+    need_extra("onnx", "onnx", "onnxscript", "onnxruntime")
     evaluate = run.read_recipe().evaluate
     predictor = Predictor(run.model, threshold=evaluate.threshold, flip=evaluate.flip, device="cpu")
     images = samples_of(run)
     target = run.path / "export" / "onnx"
-    target.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".onnx-", dir=target.parent) as scratch:
-        fresh = Path(scratch) / "onnx"
-        fresh.mkdir()
+    with replacing(target) as fresh:
         _write_graph(predictor, fresh / GRAPH, precision)
         write_json(fresh / SIDE, _said(predictor, precision))
         found = agreement(predictor, OnnxPredictor(fresh), images)
-        limits = LIMITS[precision]
-        if not (found.largest_difference <= limits.difference and found.decisions >= limits.decisions):
-            raise CheckpointError(
-                f"{run}: the {precision} graph is not accepted: {found}; allowed are a difference of "
-                f"{limits.difference:g} and {limits.decisions:.0%} of the decisions" + _advice(precision)
-            )
+        LIMITS[precision].hold(found, f"{run}: the {precision} graph", _advice(precision))
         write_json(fresh / SIDE, {**_said(predictor, precision), "checked": dataclasses.asdict(found)})
-        shutil.rmtree(target, ignore_errors=True)
-        fresh.rename(target)
     return OnnxExport(target, precision, found)
 
 
 def _advice(precision: OnnxPrecision) -> str:
-    return "; this is a fault of the exporter, please report it" if precision == "fp32" else "; take --precision fp32"
+    return "this is a fault of the exporter, please report it" if precision == "fp32" else "take --precision fp32"
 
 
 class _Scores(torch.nn.Module):

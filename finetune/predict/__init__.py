@@ -4,6 +4,7 @@ from finetune.predict.attention import looks
 from finetune.predict.ensemble import Ensemble
 from finetune.predict.features import encode, logits_of
 from finetune.predict.opening import Runtime, folder_of_graph, open_predictor
+from finetune.predict.outcomes import outcomes
 from finetune.predict.pictures import overlays, worth_seeing, write_gallery, write_pictures
 from finetune.predict.predictions import Prediction, how_sure, is_right, most_probable, prediction_rows
 from finetune.predict.predictor import Predictor
@@ -29,6 +30,7 @@ __all__ = [
     "looks",
     "most_probable",
     "open_predictor",
+    "outcomes",
     "overlays",
     "prediction_rows",
     "score",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from finetune.errors import CheckpointError, HardwareError
+from finetune.errors import CheckpointError
+from finetune.extras import need_extra
 from finetune.labels import LabelSpace
 from finetune.model.decision import Decision
 from finetune.model.task import Multiclass, Multilabel
@@ -44,7 +44,7 @@ class OnnxPredictor(Predictor):
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
-        need_onnx("onnxruntime")
+        need_extra("onnx", "onnxruntime")
         import onnxruntime
 
         try:
@@ -112,17 +112,6 @@ def decision_of(said: dict[str, Any]) -> Decision:
         return None if said[key] is None else tuple(map(float, said[key]))
 
     return Decision(numbers("temperature"), numbers("thresholds"), said["abstain_below"])
-
-
-def need_onnx(*packages: str) -> None:
-    """Refuse to begin without what ONNX needs.
-
-    Raises:
-        HardwareError: a package is not installed; the message says how to get it.
-    """
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if missing:
-        raise HardwareError(f"onnx: {', '.join(missing)} not installed; pip install 'deit-finetune[onnx]'")
 
 
 _AGAIN = "write it by deit-finetune export RUN --to onnx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,17 @@ class Prediction:
     def top(self, k: int = 5) -> list[tuple[str, float]]:
         """The ``k`` most probable classes, or all where there are fewer."""
         return list(islice(self.probabilities.items(), k))
+
+    def ranked(self) -> list[dict[str, Any]]:
+        """All classes as Azure's model cards show them, best first; a broken model's score that is no number is None.
+
+        >>> Prediction(None, ["can"], {"can": 0.75, "carton": 0.25}).ranked()
+        [{'label': 'can', 'score': 0.75}, {'label': 'carton', 'score': 0.25}]
+        """
+        return [
+            {"label": name, "score": score if math.isfinite(score) else None}
+            for name, score in self.probabilities.items()
+        ]
 
 
 def predictions_of(

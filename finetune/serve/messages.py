@@ -7,7 +7,6 @@ A request is ``{"input_data": ["<image>", …]}`` or ``{"input_data": {"columns"
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -83,11 +82,6 @@ def _shown(value: Any) -> str:
     return repr(value)[:80]
 
 
-def as_labels(said: Prediction) -> list[dict[str, Any]]:
-    """The model card's shape: all labels, best first."""
-    return [{"label": name, "score": _number(score)} for name, score in said.probabilities.items()]
-
-
 def shaped(said: Prediction, shape: Shape, names: Sequence[str]) -> Any:
     """What is said of one image, in one of the three shapes that Azure's samples parse.
 
@@ -103,12 +97,8 @@ def shaped(said: Prediction, shape: Shape, names: Sequence[str]) -> Any:
     {'probs': [0.25, 0.75], 'labels': ['carton', 'can']}
     """
     if shape == "records":
-        return {str(rank): entry for rank, entry in enumerate(as_labels(said))}
+        return {str(rank): entry for rank, entry in enumerate(said.ranked())}
     if shape == "probs":
-        return {"probs": [_number(said.probabilities[name]) for name in names], "labels": list(names)}
-    return as_labels(said)
-
-
-def _number(score: float) -> float | None:
-    """JSON has no NaN, which a broken model may say."""
-    return score if math.isfinite(score) else None
+        scores = {entry["label"]: entry["score"] for entry in said.ranked()}
+        return {"probs": [scores[name] for name in names], "labels": list(names)}
+    return said.ranked()

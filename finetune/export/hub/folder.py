@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from finetune.export.hub.push import Pushed, check_can_push, check_name
 from finetune.export.hub.push import push as upload
 from finetune.export.hub.widget import FOLDER as EXAMPLES
 from finetune.export.hub.widget import Classify, write_examples
+from finetune.export.replacing import replacing
 from finetune.metrics.definitions import MULTICLASS
 from finetune.model.decision import FILE as DECISION
 from finetune.model.loading import quiet_transformers
@@ -92,10 +92,8 @@ def export_hub(
     kept = None if overwrite else _edited_card(target, license is not None or bool(examples))
     predictor = Predictor(run.model, device="cpu")
     facts, (recipe, replaced) = read_facts(run, predictor.labels), public_recipe(run)
-    target.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".hub-", dir=target.parent) as scratch:
-        fresh = Path(scratch) / "hub"
-        shutil.copytree(run.model, fresh, ignore=shutil.ignore_patterns(".*"))
+    with replacing(target) as fresh:
+        shutil.copytree(run.model, fresh, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
         classify = _pipeline(fresh, predictor)
         checked = _checked(classify, predictor, samples_of(run, _COMPARED))
         widget = write_examples(examples, fresh, classify)
@@ -105,8 +103,6 @@ def export_hub(
         write_text(fresh / RECIPE, recipe)
         write_text(fresh / CARD, kept or card)
         _carry_over(target, fresh, with_examples=kept is not None)
-        shutil.rmtree(target, ignore_errors=True)
-        fresh.rename(target)
     notes = [_recipe_note(replaced), _card_note(kept, card, wish), "" if push else _not_uploaded(run, repo)]
     pushed = upload(target, str(repo), public=public, stale=(DECISION, f"{EXAMPLES}/*")) if push else None
     return HubExport(target, checked, list(filter(None, notes)), pushed)

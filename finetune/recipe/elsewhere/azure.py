@@ -48,7 +48,7 @@ AZURE = table(
         "early_stopping_patience": "evaluate.patience",
         "max_grad_norm": "optim.max_grad_norm",
         "resume_from_checkpoint": "| the command line's --resume",
-        "save_as_mlflow_model": "| the run's model/ folder is what transformers loads; MLflow wraps it with one call",
+        "save_as_mlflow_model": "| `deit-finetune export RUN --to mlflow`",
         "process_count_per_instance": "| `torchrun --nproc_per_node`",
         "instance_count": "| `torchrun --nnodes`",
     }
