@@ -13,15 +13,15 @@ from finetune.run_folder import RunFolder, is_ensemble
 if TYPE_CHECKING:
     from finetune.export import Exported
 
-Target = Literal["onnx", "hub", "mlflow"]
+Target = Literal["onnx", "mlflow", "hub"]
 
 
 def export(path: str | Path, to: Target, **options: Any) -> Exported:
     """Write a run for other programs, into its folder ``export``; print what comes back to see what was written.
 
     Args:
-        to: ``onnx``: a graph, as of `finetune.export.export_onnx`. ``hub``: a model repository, as of
-            `finetune.export.export_hub`. ``mlflow``: a pyfunc model, as of `finetune.export.export_mlflow`.
+        to: ``onnx``: a graph, as of `finetune.export.export_onnx`. ``mlflow``: a model of its pyfunc flavour, as of
+            `finetune.export.export_mlflow`. ``hub``: a model repository, as of `finetune.export.export_hub`.
         options: As of that function.
     Raises:
         RunFolderError: there is no run, or it is a cross-validation.
@@ -31,8 +31,8 @@ def export(path: str | Path, to: Target, **options: Any) -> Exported:
 
     writers: dict[Target, Callable[..., Exported]] = {
         "onnx": package.export_onnx,
-        "hub": package.export_hub,
         "mlflow": package.export_mlflow,
+        "hub": package.export_hub,
     }
     write = writers[to]
     own = list(signature(write).parameters)[1:]

@@ -224,7 +224,7 @@ EXPORT_OPTIONS = ("precision", "repo", "push", "public", "license", "examples", 
 
 def export_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("run", metavar="RUN", help="run folder; what is written is in its folder export")
-    verb.add_argument("--to", choices=["onnx", "hub", "mlflow"], required=True, help="what is written")
+    verb.add_argument("--to", choices=["onnx", "mlflow", "hub"], required=True, help="what is written")
     verb.add_argument("--precision", choices=["fp32", "fp16", "int8"], help="of the ONNX graph; default: fp32")
     hub = verb.add_argument_group("--to hub")
     hub.add_argument("--repo", metavar="OWNER/NAME", help="the model's name on the Hub")

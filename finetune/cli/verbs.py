@@ -247,9 +247,5 @@ VERBS = {
     "features": (_features, of.features_options, "Write the features of every image that a recipe names."),
     "report": (_report, of.run_options, "Write the report.html of a run, a cross-validation or an evaluation again."),
     "schema": (_schema, of.schema_options, "Print the JSON schema of recipes, or of a verb's options."),
-    "export": (
-        _export,
-        of.export_options,
-        "Write a run for other programs: as an ONNX graph, for the Hub, for MLflow.",
-    ),
+    "export": (_export, of.export_options, "Write a run for other programs: ONNX, MLflow, or a repository of the Hub."),
 }

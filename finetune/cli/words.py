@@ -19,7 +19,7 @@ verbs:
   sweep RECIPE       try other values of what the recipe's search.space names
   features RECIPE    write what the checkpoint makes of each image, as vectors
   report RUN         write a run's report.html again
-  export RUN         write a run for other programs: ONNX graph, model repository, MLflow model
+  export RUN         write a run for other programs: an ONNX graph, an MLflow model, a repository for the Hub
   schema             print the recipe's JSON schema, for editors
 
 example:
@@ -102,8 +102,8 @@ EXAMPLES = {
     "export": """\
   deit-finetune export runs/photos --to onnx --precision int8     # checked against PyTorch before it is accepted
   deit-finetune predict runs/photos new.jpg --runtime onnx
-  deit-finetune export runs/photos --to hub --repo me/photos --push         # without --push: to look at
   deit-finetune export runs/photos --to mlflow      # for mlflow models serve and Azure ML
+  deit-finetune export runs/photos --to hub --repo me/photos      # with a model card; --push uploads it, as private
 """,
     "schema": """\
   deit-finetune schema > recipe.schema.json

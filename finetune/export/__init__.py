@@ -1,4 +1,4 @@
-"""A run for other programs, in ``RUN/export``: an ONNX graph, a model repository of the Hub, an MLflow model."""
+"""A run for other programs, in ``RUN/export``: an ONNX graph, an MLflow model, a model repository of the Hub."""
 
 from finetune.export.hub import HubExport, export_hub
 from finetune.export.mlflow_folder import MlflowExport, export_mlflow

@@ -12,15 +12,14 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from finetune.errors import CheckpointError
-from finetune.export.agreement import Agreement, agreement, samples_of
+from finetune.export.agreement import Agreement, Limits, agreement, samples_of
 from finetune.model.nano import bundled_checkpoint
 from finetune.model.saved import open_saved, save_model
 from finetune.predict import Predictor
 from finetune.run_folder import RunFolder
 
-LEAST_DECISIONS = 0.99
-"""Share of images that the rounded weights must put into the same class."""
+LIMITS = Limits(difference=1.0, decisions=0.99)
+"""The class must stay; a probability among a thousand may move."""
 
 
 def bundle(run: RunFolder) -> Agreement:
@@ -40,8 +39,7 @@ def bundle(run: RunFolder) -> Agreement:
         half: PreTrainedModel = loaded.model.half()  # type: ignore[no-untyped-call]
         save_model(half, loaded.pixels, fresh)
         found = agreement(Predictor(run.model, device="cpu"), Predictor(fresh, device="cpu"), samples_of(run))
-        if found.decisions < LEAST_DECISIONS:
-            raise CheckpointError(f"{run}: half precision loses too much: {found}; {place} is left as it was")
+        LIMITS.hold(found, f"{run}: the model in half precision", f"{place} is left as it was")
         shutil.copytree(fresh, place, dirs_exist_ok=True)
     return found
 
