@@ -42,8 +42,6 @@ def test_a_model_whose_classes_differ_by_less_than_half_precision_can_say_is_ref
         weight.copy_(1 + torch.randn_like(weight) * 1e-5)
         loaded.model.classifier.bias.zero_()
     save_model(loaded.model, loaded.pixels, run.model)
-    with pytest.raises(
-        CheckpointError, match=r"model in half precision is not accepted: .* decisions the same"
-    ):
+    with pytest.raises(CheckpointError, match=r"model in half precision is not accepted: .* decisions the same"):
         bundled.bundle(run)
     assert [file.name for file in place.iterdir()] == ["README.md"]
