@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,72 @@ def _save_tiny(folder: Path, config_class: Any, model_class: Any) -> Path:
     pixels = PixelPipeline("shortest_edge", 36, 32, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     save_model(model_class(config), pixels, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def draw_model() -> Callable[..., Any]:
+    """``draw_model(NAMES, "multilabel")``: a `LoadedModel` that was drawn and not trained.
+
+    Args of what it returns:
+        names: The classes.
+        task: multiclass or multilabel.
+        kind: ``vit``, or ``distilled`` for a DeiT of two heads.
+        std: Of every parameter, larger than at the start of training, so that images are told apart.
+        pixels: The pipeline, by default one that resizes and crops.
+        shape: Of the config, such as ``num_hidden_layers=1``.
+    """
+    import torch
+    from transformers import DeiTConfig, DeiTForImageClassificationWithTeacher, ViTConfig, ViTForImageClassification
+
+    from finetune.model import LoadedModel
+    from finetune.pixels import PixelPipeline
+
+    kinds: dict[str, Any] = {
+        "vit": (ViTConfig, ViTForImageClassification),
+        "distilled": (DeiTConfig, DeiTForImageClassificationWithTeacher),
+    }
+    problems = {"multiclass": "single_label_classification", "multilabel": "multi_label_classification"}
+    cropped = PixelPipeline("shortest_edge", 36, 32, "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+    def draw(
+        names: Sequence[str], task: str = "multiclass", kind: str = "vit", *, std: float = 0.3, seed: int = 0,
+        pixels: Any = cropped, **shape: Any,
+    ) -> Any:  # fmt: skip
+        config_class, model_class = kinds[kind]
+        small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+        config = config_class(
+            **{**small, **shape}, image_size=pixels.size_px, patch_size=8, problem_type=problems[task],
+            id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)},
+        )  # fmt: skip
+        torch.manual_seed(seed)
+        model = model_class(config).eval()
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=std)
+        return LoadedModel(model, pixels)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def draw_run(draw_model: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """``draw_run(NAMES, "multilabel")``: a finished `RunFolder` of such a model, without data; arguments as of
+    ``draw_model``, and ``evaluate``, that section of its recipe."""
+    from finetune.model import save_model
+    from finetune.recipe import load_recipe
+    from finetune.run_folder import RunFolder
+
+    def write(
+        names: Sequence[str], task: str = "multiclass", kind: str = "vit", *, evaluate: Any = None, **model: Any
+    ) -> Any:
+        loaded = draw_model(names, task, kind, **model)
+        run = RunFolder.create(tmp_path_factory.mktemp("runs"), task)
+        data = {"kind": "folder" if task == "multiclass" else "csv", "root": "moved/away"}
+        run.write_recipe(load_recipe({"task": task, "data": data, "evaluate": evaluate or {}}))
+        save_model(loaded.model, loaded.pixels, run.model)
+        run.update_record({"status": "finished"})
+        return run
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.predict import Ensemble, Predictor, looks
+from finetune.predict.onnx_model import OnnxPredictor
 from finetune.recipe.sections import Serve
 from finetune.serve.service import Service
 
@@ -26,7 +27,7 @@ def description(service: Service, options: Serve) -> dict[str, Any]:
         "image_size_px": predictor.pixels.size_px,
         "attention": has_attention(predictor),
         "device": str(predictor.device),
-        "precision": options.precision,
+        "precision": predictor.graph_precision if isinstance(predictor, OnnxPredictor) else options.precision,
         "batch_size": service.batches.batch_size,
         "limits": {
             "max_body_mb": options.max_body_mb,

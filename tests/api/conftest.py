@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from transformers import ViTConfig, ViTForImageClassification
 
 from finetune.api import Run
 from finetune.data import DecodedImages, load_splits, targets
 from finetune.metrics import score_metrics
-from finetune.model import LoadedModel, choose_task, save_model
+from finetune.model import choose_task, save_model
 from finetune.pixels import PixelPipeline
 from finetune.predict import prediction_rows, score
 from finetune.recipe import load_recipe
@@ -38,7 +36,7 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def make_run(photos, tmp_path_factory):
+def make_run(photos, draw_model, tmp_path_factory):
     """A function that writes a finished run of a task and returns it as `finetune.Run`."""
 
     def make(task_name: str = "multiclass") -> Run:
@@ -47,19 +45,7 @@ def make_run(photos, tmp_path_factory):
             kind = {"kind": "csv", "root": str(photos / "table")}
         recipe = load_recipe({"task": task_name, "data": {**kind, "split": {"validation": 0.5}}})
         splits, task = load_splits(recipe), choose_task(recipe)
-        config = ViTConfig(
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=16,
-            image_size=16,
-            patch_size=8,
-            id2label=splits.labels.id2label,
-            label2id=splits.labels.label2id,
-            problem_type=task.problem_type,
-        )
-        torch.manual_seed(0)
-        loaded = LoadedModel(ViTForImageClassification(config).eval(), PIXELS)
+        loaded = draw_model(splits.labels.names, task_name, std=0.02, pixels=PIXELS)
         folder = RunFolder.create(tmp_path_factory.mktemp("runs"), task_name)
         folder.write_recipe(recipe)
         save_model(loaded.model, loaded.pixels, folder.model)

@@ -4,42 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from transformers import ViTConfig, ViTForImageClassification
 
 import finetune
-from finetune.model import save_model
-from finetune.pixels import PixelPipeline
-from finetune.recipe import load_recipe
-from finetune.run_folder import RunFolder
 
 NAMES = ("can", "carton", "water bottle")
-PIXELS = PixelPipeline("squash", 16, None, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @pytest.fixture(scope="session")
-def make_run(tmp_path_factory):
+def make_run(draw_run):
     """A function that writes a finished run of a task, with weights drawn from a seed."""
-
-    def make(task: str = "multiclass", seed: int = 0) -> finetune.Run:
-        kind = "single_label_classification" if task == "multiclass" else "multi_label_classification"
-        config = ViTConfig(
-            hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=16,
-            patch_size=8, id2label=dict(enumerate(NAMES)), label2id={name: i for i, name in enumerate(NAMES)},
-            problem_type=kind,
-        )  # fmt: skip
-        torch.manual_seed(seed)
-        model = ViTForImageClassification(config).eval()
-        for parameter in model.parameters():  # larger than at the start of training, so that images differ
-            torch.nn.init.normal_(parameter, std=0.3)
-        folder = RunFolder.create(tmp_path_factory.mktemp("runs"), task)
-        folder.write_recipe(load_recipe({"task": task, "data": {"kind": "csv", "root": "photos"}}))
-        save_model(model, PIXELS, folder.model)
-        folder.update_record({"status": "finished"})
-        return finetune.open_run(folder.path, device="cpu")
-
-    return make
+    return lambda task="multiclass", seed=0: finetune.open_run(draw_run(NAMES, task, seed=seed).path, device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,7 @@ def test_a_line_of_pixels_that_would_fill_the_memory_is_a_bad_image(make_run, tm
     from finetune.pixels import PixelPipeline
 
     run = make_run(seed=5)
-    run.predictor.pixels = PixelPipeline("shortest_edge", 256, 16, "bicubic", (0.5,) * 3, (0.5,) * 3)
+    run.predictor.pixels = PixelPipeline("shortest_edge", 256, 32, "bicubic", (0.5,) * 3, (0.5,) * 3)
     Image.new("RGB", (1, 50_000)).save(tmp_path / "line.png")
     run.predict_to(tmp_path / "line.png", tmp_path / "out.jsonl")
     (line,) = lines_of(tmp_path / "out.jsonl")

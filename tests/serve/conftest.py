@@ -21,54 +21,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from transformers import ViTConfig, ViTForImageClassification
 
 from finetune.labels import LabelSpace
-from finetune.model import LoadedModel, save_model
 from finetune.model.decision import Decision, write_decision
-from finetune.pixels import PixelPipeline
-from finetune.recipe import load_recipe
-from finetune.run_folder import RunFolder
 
 NAMES = ("can", "carton", "milk bottle", "Wasserflasche <ü>")
-PIXELS = PixelPipeline("shortest_edge", 36, 32, "bicubic", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-
-
-def write_run(root: Path, task: str, temperature: float | None = None) -> Path:
-    """A finished run of a task; its weights are drawn large, so that images differ."""
-    problem = {"multiclass": "single_label_classification", "multilabel": "multi_label_classification"}[task]
-    config = ViTConfig(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        image_size=32,
-        patch_size=8,
-        problem_type=problem,
-        id2label=dict(enumerate(NAMES)),
-        label2id={name: i for i, name in enumerate(NAMES)},
-    )
-    torch.manual_seed(0)
-    model = ViTForImageClassification(config).eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    folder = RunFolder.create(root, task)
-    kind = {"kind": "folder"} if task == "multiclass" else {"kind": "csv"}
-    folder.write_recipe(load_recipe({"task": task, "data": {**kind, "root": "photos"}}))
-    save_model(LoadedModel(model, PIXELS).model, PIXELS, folder.model)
-    if temperature is not None:
-        temperatures = (temperature,) if task == "multiclass" else (temperature,) * len(NAMES)
-        write_decision(folder.model, Decision(temperature=temperatures), LabelSpace(NAMES), {"split": "validation"})
-    folder.update_record({"status": "finished"})
-    return folder.path
 
 
 @pytest.fixture(scope="session")
-def make_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def make_run(draw_run: Callable[..., Any]) -> Callable[..., Path]:
     """``make_run("multiclass", temperature=2.0)``: the folder of a finished run."""
-    return lambda *choice, **more: write_run(tmp_path_factory.mktemp("runs"), *choice, **more)
+
+    def make(task: str, temperature: float | None = None) -> Path:
+        folder = draw_run(NAMES, task)
+        if temperature is not None:
+            temperatures = (temperature,) if task == "multiclass" else (temperature,) * len(NAMES)
+            write_decision(folder.model, Decision(temperature=temperatures), LabelSpace(NAMES), {"split": "validation"})
+        return folder.path
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,11 @@ import signal
 import pytest
 
 import finetune
+from finetune.predict import open_predictor
+from finetune.recipe.sections import Serve
+from finetune.serve.description import description
+from finetune.serve.metrics import Metrics
+from finetune.serve.service import Service
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +47,11 @@ def test_a_precision_that_the_graph_does_not_have_is_refused_once(exported, comm
     done = command("serve", str(exported), "--runtime", "onnx", "--precision", "bf16", "--workers", workers)
     assert done.returncode == 2
     assert done.stderr.count("precision bf16: an ONNX model computes in fp32, as it was exported") == 1
+
+
+def test_the_precision_is_told_that_the_graph_was_written_in(exported, monkeypatch):
+    predictor, options = open_predictor(exported, runtime="onnx"), Serve(run=str(exported), runtime="onnx")
+    monkeypatch.setattr(predictor, "graph_precision", "int8")
+    service = Service(predictor, options, Metrics())
+    assert description(service, options)["precision"] == "int8"
+    service.close()
