@@ -3,6 +3,7 @@
     python tests/benchmarks/transfer.py choose                    # rates, on the half of the digits that may choose
     python tests/benchmarks/transfer.py digits [--seeds 5]        # 10, 20 and 50 per class, on the other half
     python tests/benchmarks/transfer.py probes                    # linear heads on frozen features, and on raw pixels
+    python tests/benchmarks/transfer.py rates [--seeds 1]         # of the recipes from random weights, on other images
     python tests/benchmarks/transfer.py all-digits | fridge | multilabel [--seeds 5]
     DEIT_FINETUNE_PHOTOS=FOLDER python tests/benchmarks/transfer.py photographs
     python tests/benchmarks/transfer.py curve CHECKPOINT…        # of a pre-training under way: on the half that chooses
@@ -24,8 +25,9 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -49,13 +51,16 @@ RANDOM = {
     "fridge_multiclass": {"optim.learning_rate": 2e-3, "optim.layer_decay": None},
     "fridge_multilabel": {"optim.learning_rate": 2e-3, "optim.layer_decay": None},
 }
-"""What replaces the recipes' own rates where they start from random weights: the best of three, on other images."""
+"""What replaces the recipes' own rates where they start from random weights, as ``rates`` found it."""
+RANDOM_RATES = (5e-4, 1e-3, 2e-3, 4e-3)
+CHOOSING_SEED = 100  # of splits and weights that are scored nowhere else
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "what", choices=("choose", "digits", "probes", "all-digits", "fridge", "multilabel", "photographs", "curve")
+        "what",
+        choices=["choose", "digits", "probes", "rates", "all-digits", "fridge", "multilabel", "photographs", "curve"],
     )
     parser.add_argument("checkpoints", nargs="*", help="of curve")
     parser.add_argument("--seeds", type=int, default=5)
@@ -86,15 +91,20 @@ def all_digits(seeds: int) -> None:
     report("recipes/digits.yaml", together(by_recipe, jobs))
 
 
+def rates(seeds: int) -> None:
+    """What the recipes give from random weights at each of four rates, on images that are scored nowhere else."""
+    with fridge_set(1001) as one, multilabel_set(1001) as more:
+        sides = (("fridge_multiclass", "accuracy", one), ("fridge_multilabel", "mAP", more), ("digits", "accuracy", {}))
+        for name, metric, changes in sides:
+            asked = [(rate, CHOOSING_SEED + seed) for rate in RANDOM_RATES for seed in range(seeds)]
+            jobs = [(name, "random", metric, seed, {**changes, "optim.learning_rate": rate}) for rate, seed in asked]
+            found = np.reshape(together(by_recipe, jobs), (len(RANDOM_RATES), seeds)).mean(axis=1)
+            for rate, score in zip(RANDOM_RATES, found, strict=True):
+                print(f"{name} from random weights, {rate:g}: {score:.3f}", flush=True)
+
+
 def fridge(seeds: int) -> None:
-    """All 134 images to learn from, and 800 more of the same hand to score."""
-    with tempfile.TemporaryDirectory() as folder:
-        for image in bundled_root("fridge-objects").glob("*/*.jpg"):
-            target = Path(folder) / "train" / image.parent.name
-            target.mkdir(parents=True, exist_ok=True)
-            (target / image.name).symlink_to(image)
-        drawn_more([(f"{folder}/validation", name, number) for number in range(2001, 2201) for name in CLASSES])
-        changes = {"data.root": folder, "data.download": None}
+    with fridge_set(2001) as changes:
         jobs = [
             ("fridge_multiclass", weights, "accuracy", seed, changes) for weights in WEIGHTS for seed in range(seeds)
         ]
@@ -102,8 +112,31 @@ def fridge(seeds: int) -> None:
 
 
 def multilabel(seeds: int) -> None:
-    """All 128 images to learn from, and 400 more of the same hand to score."""
-    root, number_of = bundled_root("multilabel-fridge-objects"), range(2001, 2401)
+    with multilabel_set(2001) as changes:
+        jobs = [("fridge_multilabel", weights, "mAP", seed, changes) for weights in WEIGHTS for seed in range(seeds)]
+        report("multilabel fridge, mAP on 400 more", together(by_recipe, jobs))
+
+
+@contextmanager
+def fridge_set(first: int) -> Iterator[dict[str, Any]]:
+    """All 134 images to learn from, and 800 more of the same hand to score, 200 a class, numbered from ``first``.
+
+    Yields:
+        What a recipe says for that.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for image in bundled_root("fridge-objects").glob("*/*.jpg"):
+            target = Path(folder) / "train" / image.parent.name
+            target.mkdir(parents=True, exist_ok=True)
+            (target / image.name).symlink_to(image)
+        drawn_more([(f"{folder}/validation", name, number) for number in range(first, first + 200) for name in CLASSES])
+        yield {"data.root": folder, "data.download": None}
+
+
+@contextmanager
+def multilabel_set(first: int) -> Iterator[dict[str, Any]]:
+    """All 128 images to learn from, and 400 more of the same hand to score; as of `fridge_set`."""
+    root, number_of = bundled_root("multilabel-fridge-objects"), range(first, first + 400)
     with tempfile.TemporaryDirectory() as folder:
         drawn_more([(folder, None, number) for number in number_of])
         with open(root / "labels.csv", newline="") as file:
@@ -111,9 +144,7 @@ def multilabel(seeds: int) -> None:
         rows += [(f"{number}.jpg", " ".join(several(number)), "validation") for number in number_of]
         with open(f"{folder}/labels.csv", "w", newline="") as file:
             csv.writer(file).writerows([("filename", "labels", "split"), *rows])
-        changes = {"data.root": folder, "data.download": None, "data.images": ".", "data.split_column": "split"}
-        jobs = [("fridge_multilabel", weights, "mAP", seed, changes) for weights in WEIGHTS for seed in range(seeds)]
-        report("multilabel fridge, mAP on 400 more", together(by_recipe, jobs))
+        yield {"data.root": folder, "data.download": None, "data.images": ".", "data.split_column": "split"}
 
 
 def drawn_more(jobs: list[tuple[str, str | None, int]]) -> None:
@@ -146,8 +177,9 @@ def probes(seeds: int) -> None:
     for shots in SHOTS:
         jobs = [(weights, shots, seed) for weights in WEIGHTS for seed in range(seeds)]
         report(f"probe, {shots} digits per class", together(probed_digits, jobs))
-        pixels = np.mean([pixels_alone(shots, seed) for seed in range(seeds)])
-        print(f"  logistic regression on the 8 x 8 pixels {pixels:.3f}", flush=True)
+        pixels = zip(*[pixels_alone(shots, seed) for seed in range(seeds)], strict=True)
+        for classifier, scores in zip(("logistic regression", "nearest neighbour", "SVM"), pixels, strict=True):
+            print("  {} on the 8 x 8 pixels {:.3f} ± {:.3f}".format(classifier, *interval(scores)), flush=True)
     for name, metric in (("fridge_multiclass", "accuracy"), ("fridge_multilabel", "mAP")):
         jobs = [(name, weights, metric, seed) for weights in WEIGHTS for seed in range(seeds)]
         report(f"probe, {name}", together(probed_recipe, jobs))
@@ -307,15 +339,18 @@ def probing(
     }
 
 
-def pixels_alone(shots: int, seed: int) -> float:
+def pixels_alone(shots: int, seed: int) -> list[float]:
+    """A linear, a nearest-neighbour and a kernel classifier on the 8 x 8 pixels."""
     from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.svm import SVC
 
     images, classes = half_of_the_digits(1)
     training = drawn(classes, shots, seed)
     others = np.setdiff1d(np.arange(len(classes)), training)
     flat = images.reshape(len(images), -1) / 16
-    fitted = LogisticRegressionCV(cv=5, max_iter=2000).fit(flat[training], classes[training])
-    return float(fitted.score(flat[others], classes[others]))
+    found = [LogisticRegressionCV(cv=5, max_iter=2000), KNeighborsClassifier(1), SVC(C=10)]
+    return [float(one.fit(flat[training], classes[training]).score(flat[others], classes[others])) for one in found]
 
 
 def half_of_the_digits(half: int) -> tuple[np.ndarray, np.ndarray]:
