@@ -18,6 +18,7 @@ from finetune.model.saved import open_saved, save_model
 from finetune.predict import Predictor
 from finetune.run_folder import RunFolder
 
+_COMPARED = 1000
 LIMITS = Limits(difference=1.0, decisions=0.99)
 """The class must stay; a probability among a thousand may move."""
 
@@ -38,7 +39,9 @@ def bundle(run: RunFolder) -> Agreement:
         loaded = open_saved(run.model)
         half: PreTrainedModel = loaded.model.half()  # type: ignore[no-untyped-call]
         save_model(half, loaded.pixels, fresh)
-        found = agreement(Predictor(run.model, device="cpu"), Predictor(fresh, device="cpu"), samples_of(run))
+        found = agreement(
+            Predictor(run.model, device="cpu"), Predictor(fresh, device="cpu"), samples_of(run, _COMPARED)
+        )
         LIMITS.hold(found, f"{run}: the model in half precision", f"{place} is left as it was")
         shutil.copytree(fresh, place, dirs_exist_ok=True)
     return found

@@ -17,6 +17,7 @@ import torch
 from finetune.data.formula import FAMILIES, draw
 from finetune.model import open_saved
 from finetune.model.nano import bundled_checkpoint
+from finetune.training.muon import Muon
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def drawing_speed(family: str, size: int, batch: int, batches: int = 20) -> floa
 
 def step_speed(batch: int, steps: int = 20) -> float:
     model = open_saved(bundled_checkpoint("deit-nano")).model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    optimizer = muon(model)
     pixels, classes = torch.randn(batch, 3, 64, 64), torch.randint(1000, (batch,))
     for step in range(steps + 3):
         if step == 3:
@@ -52,6 +53,13 @@ def step_speed(batch: int, steps: int = 20) -> float:
         optimizer.step()
         optimizer.zero_grad()
     return steps * batch / (time.process_time() - began)
+
+
+def muon(model: torch.nn.Module) -> torch.optim.Optimizer:
+    """As recipes/pretrain_nano.yaml trains."""
+    matrices = [weight for weight in model.base_model.layers.parameters() if weight.ndim == 2]
+    others = [weight for weight in model.parameters() if all(weight is not matrix for matrix in matrices)]
+    return Muon([{"params": matrices, "orthogonal": True}, {"params": others, "orthogonal": False}], lr=4e-3)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def test_the_weights_are_rounded_and_compared_and_the_card_stays(make_run, place
     monkeypatch.setattr("sys.argv", ["bundled", str(run.path)])
     bundled.main()
     said = capsys.readouterr().out
-    assert "against the run itself on 256 images" in said
+    assert "against the run itself on 1000 images" in said
     assert f"revise {place / 'README.md'}" in said
     assert (place / "README.md").read_text() == "the card"
     assert {tensor.dtype for tensor in load_file(place / "model.safetensors").values()} == {torch.float16}
