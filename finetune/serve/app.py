@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import PlainTextResponse
@@ -22,7 +21,7 @@ from finetune.serve.answers import PlainJSON, answer_errors
 from finetune.serve.endpoints import Endpoints
 from finetune.serve.keys import is_allowed
 from finetune.serve.metrics import Metrics
-from finetune.serve.openapi import REQUEST, RESPONSES
+from finetune.serve.openapi import GUARDED, LOOKS, READY, REQUEST, SCORES
 from finetune.serve.refused import RefusedError
 from finetune.serve.service import Service
 
@@ -47,13 +46,12 @@ def make_app(predictor: Predictor, options: Serve, key: bytes | None = None) -> 
     app.add_middleware(Access, metrics=metrics, paths=_PATHS)
     answer_errors(app)
     of, guarded = Endpoints(service, options, metrics), [Depends(_guard(key))]
-    images: dict[str, Any] = {"openapi_extra": REQUEST, "responses": RESPONSES}
-    app.post("/score", dependencies=guarded, **images)(of.score)
-    app.post("/attention", dependencies=guarded, **images)(of.attention)
+    app.post("/score", dependencies=guarded, openapi_extra=REQUEST, responses=SCORES)(of.score)
+    app.post("/attention", dependencies=guarded, openapi_extra=REQUEST, responses=LOOKS)(of.attention)
     app.get("/health")(of.health)
-    app.get("/ready", responses={503: {"description": "The model does not answer"}})(of.ready)
-    app.get("/model", dependencies=guarded)(of.model)
-    app.get("/metrics", dependencies=guarded, response_class=PlainTextResponse)(of.prometheus)
+    app.get("/ready", responses=READY)(of.ready)
+    app.get("/model", dependencies=guarded, responses=GUARDED)(of.model)
+    app.get("/metrics", dependencies=guarded, responses=GUARDED, response_class=PlainTextResponse)(of.prometheus)
     app.get("/", include_in_schema=False)(of.page)
     return app
 

@@ -36,7 +36,7 @@ def parse_request(body: bytes) -> list[str]:
     if not isinstance(content, dict) or "input_data" not in content:
         raise RefusedError(422, f"the body has no input_data; expected {EXPECTED}")
     # Azure's own tools send an empty params along
-    extra = [key for key in content if key != "input_data" and not (key == "params" and not content[key])]
+    extra = [key for key in content if key != "input_data" and not (key == "params" and content[key] in (None, {}))]
     if extra:
         raise RefusedError(422, f"unknown key {_shown(extra[0])} beside input_data; expected {EXPECTED}")
     rows = _rows(content["input_data"])

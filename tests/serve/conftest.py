@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -69,10 +70,20 @@ def photo() -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def hostile() -> Callable[[int], list[tuple[str, bytes]]]:
     """``hostile(200)``: so many bodies that nobody should send, each with its kind."""
-    spec = importlib.util.spec_from_file_location("hostile", Path(__file__).parent / "hostile.py")
-    module = importlib.util.module_from_spec(spec)
+    return _beside("hostile").hostile_bodies
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Callable[..., Any]:
+    """``conformance(address, images, examples=60)``: how a server answers what schemathesis makes of its document."""
+    return _beside("conformance").conformance
+
+
+def _beside(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # where dataclasses look for it
     spec.loader.exec_module(module)
-    return module.hostile_bodies
+    return module
 
 
 class Server:

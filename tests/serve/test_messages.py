@@ -41,6 +41,7 @@ def test_every_form_of_a_request_names_the_same_images(data):
         (b'{"input_data": "a"}', "a string without a list of data", None),
         (b'{"input_data": ["a"], "top_k": 3}', "unknown key 'top_k'", None),
         (b'{"input_data": ["a"], "params": {"top_k": 3}}', "unknown key 'params'", None),
+        (b'{"input_data": ["a"], "params": false}', "unknown key 'params'", None),
         (b'{"input_data": ["a", 3]}', "image 1: found a number, expected a string", 1),
         (b'{"input_data": ["a", ["b", "c"]]}', "image 1: found a list", 1),
         (b'{"input_data": {"columns": ["picture"], "data": ["a"]}}', "columns is ", None),
