@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ LIGHT = ("finetune", "finetune.cli", "finetune.recipe", "finetune.run_folder", "
 HEAVY = {"torch", "transformers", "datasets", "numpy", "sklearn", "evaluate", "matplotlib", "accelerate"}
 
 
+@cache
 def imports() -> set[tuple[str, str]]:
     """(importer, imported) pairs of the package's units: what stands right below ``finetune``."""
     pairs = set()
