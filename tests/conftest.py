@@ -70,6 +70,7 @@ def draw_model() -> Callable[..., Any]:
     from transformers import DeiTConfig, DeiTForImageClassificationWithTeacher, ViTConfig, ViTForImageClassification
 
     from finetune.model import LoadedModel
+    from finetune.model.head import name_task
     from finetune.pixels import PixelPipeline
 
     kinds: dict[str, Any] = {
@@ -86,13 +87,14 @@ def draw_model() -> Callable[..., Any]:
         config_class, model_class = kinds[kind]
         small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
         config = config_class(
-            **{**small, **shape}, image_size=pixels.size_px, patch_size=8, problem_type=problems[task],
+            **{**small, **shape}, image_size=pixels.size_px, patch_size=8,
             id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)},
         )  # fmt: skip
         torch.manual_seed(seed)
         model = model_class(config).eval()
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=std)
+        name_task(model, problems[task])
         return LoadedModel(model, pixels)
 
     return draw
