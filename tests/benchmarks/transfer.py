@@ -47,11 +47,12 @@ BEST = {"random": 2e-3, "pretrained": 5e-4}  # as ``choose`` found them
 STEPS = 400
 MODEL = {"config.json", "model.safetensors"}
 RANDOM = {
-    "digits": {"optim.learning_rate": 2e-3},
-    "fridge_multiclass": {"optim.learning_rate": 2e-3, "optim.layer_decay": None},
+    "digits": {"optim.learning_rate": 2e-3},  # as ``choose`` found it for few of them
+    "fridge_multiclass": {"optim.learning_rate": 5e-4, "optim.layer_decay": None},
     "fridge_multilabel": {"optim.learning_rate": 2e-3, "optim.layer_decay": None},
 }
-"""What replaces the recipes' own rates where they start from random weights, as ``rates`` found it."""
+"""What replaces the recipes' own rates where they start from random weights, as ``rates`` found it; of the multi-label
+rates one is as good as another."""
 RANDOM_RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 CHOOSING_SEED = 100  # of splits and weights that are scored nowhere else
 
@@ -94,7 +95,7 @@ def all_digits(seeds: int) -> None:
 def rates(seeds: int) -> None:
     """What the recipes give from random weights at each of four rates, on images that are scored nowhere else."""
     with fridge_set(1001) as one, multilabel_set(1001) as more:
-        sides = (("fridge_multiclass", "accuracy", one), ("fridge_multilabel", "mAP", more), ("digits", "accuracy", {}))
+        sides = (("fridge_multiclass", "accuracy", one), ("fridge_multilabel", "mAP", more))
         for name, metric, changes in sides:
             asked = [(rate, CHOOSING_SEED + seed) for rate in RANDOM_RATES for seed in range(seeds)]
             jobs = [(name, "random", metric, seed, {**changes, "optim.learning_rate": rate}) for rate, seed in asked]
