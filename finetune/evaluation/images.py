@@ -11,6 +11,7 @@ from finetune.errors import DataError, FinetuneError
 from finetune.evaluation.opened import Opened
 from finetune.evaluation.wish import Wish
 from finetune.recipe import Recipe, load_recipe, with_overrides
+from finetune.run_folder import RunFolder, read_members
 
 RECIPES = (".yaml", ".yml")
 
@@ -50,19 +51,19 @@ def familiar(opened: Opened, wish: Wish, contents: Sequence[bytes], notes: list[
     """How many of the measured images the run has met before, told by their bytes: ``learned_from`` those it was
     trained on, ``tuned_on`` those that tuned its decision.
 
-    Nothing where nobody can know, because the run's own images are gone, or where they are its held-out images, in
-    which none is met again.
+    Nothing where nobody can know, because a run that did not write ``digests.jsonl`` has lost its own images, or where
+    they are its held-out images, in which none is met again.
     """
     own_held_out = wish.data is None and not wish.overrides and wish.split not in ("train", "all")
     if opened.run is None or own_held_out:
         return {}
     try:
-        own = load_splits(opened.run.read_recipe_from_anywhere())
+        own = _own_contents(opened.run, opened.folds)
     except FinetuneError:
         notes.append("the run's own images cannot be read, so nobody can tell whether it learned from these")
         return {}
-    learned = {content for name in own.contents if opened.folds or name == "train" for content in own.contents[name]}
-    tuning = set(own.contents.get("validation", ())) if opened.predictor.decision.says_something else set()
+    learned = {content for name in own if opened.folds or name == "train" for content in own[name]}
+    tuning = set(own.get("validation", ())) if opened.predictor.decision.says_something else set()
     found = {
         "learned_from": sum(content in learned for content in contents),
         "tuned_on": sum(content in tuning - learned for content in contents),
@@ -78,6 +79,15 @@ def familiar(opened: Opened, wish: Wish, contents: Sequence[bytes], notes: list[
             "fit them better than others"
         )
     return found
+
+
+def _own_contents(run: RunFolder, folds: bool) -> Mapping[str, Sequence[bytes]]:
+    """By split, the digests of the images that a run was made with: as it wrote them, else of what lies there now."""
+    each = [member.read_digests() for member in (read_members(run.path) if folds else [run])]
+    written = [digests for digests in each if digests is not None]
+    if len(written) < len(each):
+        return load_splits(run.read_recipe_from_anywhere()).contents
+    return {name: [one for digests in written for one in digests[name]] for name in written[0]}
 
 
 def data_recipe(data: str | Path, task: str, overrides: Mapping[str, Any]) -> tuple[Recipe, bool]:

@@ -3,6 +3,7 @@
     runs/fridge/
       record.json        status, versions, hardware, data, seconds …
       recipe.yaml        the resolved recipe, itself a valid recipe
+      digests.jsonl      by split, what the bytes of each image are known by
       history.jsonl      a line per evaluation
       checkpoints/       what --resume goes on from
       tensorboard/       curves

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -113,6 +113,11 @@ class RunFolder(ResultFolder):
         return self.path / "record.json"
 
     @property
+    def digests(self) -> Path:
+        """What the bytes of each image are known by."""
+        return self.path / "digests.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         """What training goes on from after an interruption."""
         return self.path / "checkpoints"
@@ -166,6 +171,19 @@ class RunFolder(ResultFolder):
         self._must_have(self.record)
         record: dict[str, Any] = read_json(self.record)
         return record
+
+    # ------------------------------------------------------------ images
+
+    def write_digests(self, contents: Mapping[str, Sequence[bytes]]) -> None:
+        """Save, by split, the digest of each image's bytes, by which it is known again wherever it lies."""
+        lines = ({"split": name, "digests": [one.hex() for one in digests]} for name, digests in contents.items())
+        write_json_lines(self.digests, lines)
+
+    def read_digests(self) -> dict[str, list[bytes]] | None:
+        """By split, the digest of each image's bytes; None of a run that did not write them."""
+        if not self.digests.exists():
+            return None
+        return {line["split"]: list(map(bytes.fromhex, line["digests"])) for line in read_json_lines(self.digests)}
 
     # ------------------------------------------------------------ history
 

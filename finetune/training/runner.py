@@ -107,6 +107,8 @@ def note_start(work: Work) -> None:
     if work.plan.interrupted:
         same_data(work.folder, work.splits.source)
     work.note(describe_start(work.hardware, work.splits))
+    if work.hardware.is_main:
+        work.folder.write_digests(work.splits.contents)
     for line in work.hardware.notes:
         work.console.print(line)
 

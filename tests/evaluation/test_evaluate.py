@@ -75,6 +75,21 @@ def test_images_that_the_run_learned_from_are_counted_by_their_bytes(run, image_
     assert some.folder.read_data()["data"]["counts"] == {"all": 8}
 
 
+@pytest.mark.parametrize(("written", "there", "learned"), [(True, False, 12), (False, True, 12), (False, False, None)])
+def test_what_a_run_learned_from_is_known_by_what_it_wrote_else_by_its_images(
+    run, image_folder, tmp_path, written, there, learned
+):
+    if not written:
+        run.digests.unlink()
+    if not there:
+        run.update_record({"data": {**run.read_record()["data"], "root": str(tmp_path / "gone")}})
+    told = evaluate(run.path, Wish(image_folder), device="cpu")
+    assert told.folder.read_data()["data"].get("learned_from") == learned
+    assert [note for note in told.notes if "nobody can tell whether it learned" in note] == told.notes[:1] * (
+        learned is None
+    )
+
+
 def test_training_images_in_a_split_of_the_runs_own_data_are_counted_too(run):
     told = evaluate(run.path, Wish(split="train"), device="cpu")
     assert "learned from 12 of these 12 images" in told.notes[-1]

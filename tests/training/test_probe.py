@@ -84,7 +84,7 @@ def test_the_folder_is_a_runs_without_what_steps_leave_behind(probe_for):
     names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
     assert names == {
         "model", "recipe.yaml", "metrics.json", "predictions.jsonl", "reliability.json", "label_errors.json",
-        "record.json", "pictures", "report.html",
+        "record.json", "digests.jsonl", "pictures", "report.html",
     }  # fmt: skip
     record = run.read_record()
     assert record["status"] == "finished"

@@ -36,7 +36,7 @@ def test_the_folder_holds_what_the_readme_promises(finished):
     names = {path.name for path in finished.path.iterdir() if not path.name.startswith(".")}
     assert names == {
         "model", "recipe.yaml", "metrics.json", "history.jsonl", "predictions.jsonl", "reliability.json",
-        "label_errors.json", "record.json", "checkpoints", "tensorboard", "pictures", "report.html",
+        "label_errors.json", "record.json", "digests.jsonl", "checkpoints", "tensorboard", "pictures", "report.html",
     }  # fmt: skip
     assert list(finished.tensorboard.glob("events.*"))
 
