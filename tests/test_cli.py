@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from finetune.cli import INTERRUPTED, OK, STOPPED, USERS_MISTAKE, VERBS, _parser, _with_verb, main
 from finetune.cli.verbs import _load
@@ -245,23 +246,44 @@ def test_check_names_what_is_wrong_with_the_data_and_exits_with_2(capsys, recipe
     assert "photos" in capsys.readouterr().err
 
 
-def test_predict_prints_a_json_line_per_image(capsys, monkeypatch, tmp_path):
-    from finetune.predict import Prediction
+@pytest.fixture(scope="module")
+def drawn(draw_run, tmp_path_factory):
+    """A finished run, and a folder of ``ü.png``, which is red, and ``bad.png``, which is no image."""
+    folder = tmp_path_factory.mktemp("asked")
+    Image.new("RGB", (40, 30), "red").save(folder / "ü.png")
+    (folder / "bad.png").write_bytes(b"no picture")
+    return str(draw_run(["can", "carton", "milk"]).path), folder
 
-    said = Prediction("ü.jpg", ["can"], {"can": 0.75, "carton": 0.25, "milk": float("nan")})
 
-    class Run:
-        def predict(self, images: list[str], *, precision: str) -> list[Prediction]:
-            assert (images, precision) == (["ü.jpg", "2.jpg"], "bf16")
-            return [said, said]
+def printed(capsys, *words: Any) -> tuple[int, list[dict[str, Any]], str]:
+    code = main(["predict", *map(str, words)])
+    said = capsys.readouterr()
+    return code, [json.loads(line) for line in said.out.splitlines()], said.err
 
-    monkeypatch.setattr("finetune.api.open_run", lambda path, **_: Run())
-    assert main(["predict", str(tmp_path), "ü.jpg", "2.jpg", "--precision", "bf16"]) == OK
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    expected = {"path": "ü.jpg", "predicted": ["can"], "probabilities": {"can": 0.75, "carton": 0.25, "milk": None}}
-    assert lines == [expected, expected]
-    assert main(["predict", str(tmp_path), "ü.jpg", "2.jpg", "--precision", "bf16", "--top-k", "1"]) == OK
-    assert json.loads(capsys.readouterr().out.splitlines()[0])["probabilities"] == {"can": 0.75}
+
+def test_predict_prints_a_json_line_per_image(capsys, drawn):
+    import finetune
+
+    run, folder = drawn
+    (expected,) = finetune.open_run(run, device="cpu").predict(folder / "ü.png")
+    code, lines, _ = printed(capsys, run, folder / "ü.png", folder / "ü.png")
+    assert (code, len(lines)) == (OK, 2)
+    for line in lines:
+        assert (line["path"], line["predicted"]) == (str(folder / "ü.png"), expected.predicted)
+        assert line["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
+    _, (line,), _ = printed(capsys, run, folder / "ü.png", "--top-k", "1")
+    assert list(line["probabilities"]) == expected.predicted
+
+
+def test_predict_answers_the_good_images_beside_a_bad_one_however_they_are_named(capsys, drawn, monkeypatch):
+    run, folder = drawn
+    monkeypatch.setenv("HOME", str(folder))
+    code, lines, said = printed(capsys, run, folder / "bad.png", "~/ü.png")
+    assert code == OK
+    assert [list(line) for line in lines] == [["path", "error"], ["path", "predicted", "probabilities"]]
+    assert "1 of 2 images cannot be read" in said
+    code, lines, _ = printed(capsys, run, folder / "bad.png")
+    assert (code, len(lines)) == (USERS_MISTAKE, 1)
 
 
 # ---------------------------------------------------------------- as a process
@@ -327,18 +349,16 @@ def test_check_counts_what_is_there_also_where_there_are_faults(capsys, tmp_path
     assert "1 of 25 images cannot be read" in shown
 
 
-@pytest.mark.parametrize(("word", "choice"), [("--flip", {"flip": True}), ("--no-flip", {"flip": False})])
-def test_flip_is_handed_to_predict(monkeypatch, word, choice):
-    calls: list[dict[str, Any]] = []
+@pytest.mark.parametrize(("word", "flip"), [("--flip", True), ("--no-flip", False)])
+def test_flip_is_handed_to_predict(capsys, drawn, tmp_path, word, flip):
+    import finetune
 
-    class Run:
-        def predict(self, images: list[str], **options: Any) -> list[Any]:
-            calls.append(options)
-            return []
-
-    monkeypatch.setattr("finetune.api.open_run", lambda path, **_: Run())
-    assert main(["predict", "runs/x", "1.jpg", word]) == OK
-    assert calls == [{"precision": "fp32", **choice}]
+    run, _ = drawn
+    image = Image.linear_gradient("L").rotate(90)  # its mirror image is another one
+    image.save(tmp_path / "a.png")
+    (expected,) = finetune.open_run(run, device="cpu").predict(tmp_path / "a.png", flip=flip)
+    _, (line,), _ = printed(capsys, run, tmp_path / "a.png", word)
+    assert line["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
 
 
 def test_a_top_k_that_is_no_count_is_refused(capsys):

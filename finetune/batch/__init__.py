@@ -1,10 +1,10 @@
 """Any number of images to a file of predictions: streamed, in order, and gone on with after an interruption."""
 
 from finetune.batch.columns import Columns
-from finetune.batch.inputs import Inputs, are_images
+from finetune.batch.inputs import Inputs
 from finetune.batch.parts import in_parts
 from finetune.batch.rows import Row
-from finetune.batch.scoring import Answer, answers, draw
+from finetune.batch.scoring import Answer, answers
 from finetune.batch.write import Written, meet, predict_to, with_threshold
 
 __all__ = [
@@ -14,8 +14,6 @@ __all__ = [
     "Row",
     "Written",
     "answers",
-    "are_images",
-    "draw",
     "in_parts",
     "meet",
     "predict_to",

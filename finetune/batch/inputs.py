@@ -87,12 +87,6 @@ def _place(word: str) -> str:
     return os.path.expanduser(word)
 
 
-def are_images(words: Sequence[str]) -> bool:
-    """Whether each word names a single image file, which need not be there."""
-    words = [_place(word) for word in words]
-    return not any(os.path.isdir(word) or _is_table(word) or _matches(word) for word in words)
-
-
 def _is_table(path: str) -> bool:
     return os.path.splitext(path)[1].casefold() in SUFFIXES
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from PIL import Image
 
 from finetune.batch.rows import Row
+from finetune.errors import DataError
 from finetune.metrics.definitions import MULTICLASS
-from finetune.predict import Precision, Prediction, Predictor, outcomes
+from finetune.predict import Prediction, Predictor, outcomes
+from finetune.recipe.sections import Predict
+
+_LONGEST_STEM = 200  # bytes, of the 255 that a file's name may have
 
 
 class Answer(NamedTuple):
@@ -24,17 +29,47 @@ class Answer(NamedTuple):
 def answers(
     predictor: Predictor,
     rows: Sequence[Row],
-    *,
-    precision: Precision = "fp32",
-    batch_size: int | None = None,
-    flip: bool | None = None,
+    options: Predict,
+    first: int,
     on_batch: Callable[[int], None] | None = None,
 ) -> Iterator[Answer]:
-    """One answer for each row, in order; arguments as of `Predictor.predict`."""
-    choice: dict[str, Any] = {"precision": precision, "batch_size": batch_size, "flip": flip, "on_batch": on_batch}
-    found = outcomes(predictor, _Images(rows), [row.shown for row in rows], **choice)
-    for row, one in zip(rows, found, strict=True):
+    """One answer for each row, in order; drawn beside its image where pictures are asked for.
+
+    Args:
+        options: Precision, batch size, flip and pictures.
+        first: The first row's place among all, from 1.
+        on_batch: Called with the number of images that were done.
+    """
+    found = outcomes(
+        predictor,
+        _Images(rows),
+        [row.shown for row in rows],
+        precision=options.precision,
+        batch_size=options.batch_size,
+        flip=options.flip,
+        on_batch=on_batch,
+    )
+    pictures = pictures_folder(options)
+    for place, (row, one) in enumerate(zip(rows, found, strict=True), first):
+        if not isinstance(one, str) and pictures is not None:
+            _draw(row, one, predictor, pictures, place)
         yield Answer(row, None, one) if isinstance(one, str) else Answer(row, one, None)
+
+
+def pictures_folder(options: Predict) -> Path | None:
+    """The folder for pictures, made where it is not there; None where none are asked for.
+
+    Raises:
+        DataError: it cannot be.
+    """
+    if options.pictures is None:
+        return None
+    folder = Path(options.pictures).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"--pictures {folder}: cannot be made a folder ({error.strerror}); choose another") from error
+    return folder
 
 
 class _Images:
@@ -50,19 +85,15 @@ class _Images:
         return self._rows[index].image()
 
 
-def draw(answer: Answer, predictor: Predictor, folder: Path, number: int) -> None:
-    """Write ``000001-NAME.png``, the image beside its scores; nothing for one that cannot be read.
-
-    Args:
-        number: The row's place among all, from 1.
-    """
+def _draw(row: Row, said: Prediction, predictor: Predictor, folder: Path, place: int) -> None:
+    """Write ``000001-NAME.png``, the image beside its scores."""
     from finetune.plots import image_and_scores
 
-    if answer.said is None:
-        return
     one_for_all = predictor.task.name != MULTICLASS and predictor.decision.thresholds is None
     threshold = predictor.threshold if one_for_all else None
-    title = Path(answer.row.name).name
-    drawing = image_and_scores(answer.row.image(), answer.said.top(10), answer.said.predicted, threshold, title)
-    folder.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(folder / f"{number:06d}-{Path(answer.row.name).stem}.png", dpi=90)
+    name = Path(row.shown.replace("\0", "")).name
+    drawing = image_and_scores(row.image(), said.top(10), said.predicted, threshold, name)
+    stem = Path(name).stem.encode()[:_LONGEST_STEM].decode(errors="ignore")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in a script that the font lacks
+        drawing.savefig(folder / f"{place:06d}-{stem}.png", dpi=90)

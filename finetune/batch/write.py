@@ -16,7 +16,7 @@ from finetune.batch.inputs import Inputs
 from finetune.batch.merge import WRITERS, merge
 from finetune.batch.parts import Parts, in_parts
 from finetune.batch.rows import Row
-from finetune.batch.scoring import answers, draw
+from finetune.batch.scoring import answers, pictures_folder
 from finetune.errors import DataError, RunFolderError
 from finetune.metrics.definitions import MULTICLASS
 from finetune.predict import Predictor
@@ -86,6 +86,7 @@ def predict_to(
     assert options.out is not None
     out = Path(options.out).expanduser()
     _check(out)
+    pictures_folder(options)
     predictor = with_threshold(predictor, options.threshold)
     inputs = Inputs(options.inputs, options.column, options.paths_from)
     job = _Job(predictor, options, _columns(predictor, options), inputs, Parts(out), *process_place())
@@ -136,18 +137,8 @@ class _Job:
             on_batch(len(rows))
 
     def _predict(self, number: int, rows: Sequence[Row], first: int, on_batch: Callable[[int], None] | None) -> None:
-        options, lines = self.options, list[dict[str, Any]]()
-        choice: dict[str, Any] = {
-            "precision": options.precision,
-            "batch_size": options.batch_size,
-            "flip": options.flip,
-        }
-        found = answers(self.predictor, rows, **choice, on_batch=on_batch)
-        for place, answer in enumerate(found, start=first):
-            lines.append(self.columns.line(*answer))
-            if options.pictures is not None:
-                draw(answer, self.predictor, Path(options.pictures).expanduser(), place)
-        self.parts.write(number, rows, lines)
+        found = answers(self.predictor, rows, self.options, first, on_batch)
+        self.parts.write(number, rows, [self.columns.line(*answer) for answer in found])
 
     def _merge(self, count: int) -> int:
         """Wait until the others have done theirs, by looking: a barrier would give up after half an hour."""

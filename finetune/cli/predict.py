@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune.cli.exits import INTERRUPTED, OK, complain
+from finetune.cli.exits import INTERRUPTED, OK, USERS_MISTAKE, complain
 from finetune.recipe.options import is_options_file, load_options
 from finetune.recipe.sections import Predict
 
@@ -62,40 +60,26 @@ def _write(options: Predict) -> int:
 
 
 def _print(options: Predict) -> int:
-    """Images alone are looked at together, and a bad one is an error; anything else is answered as it is read."""
+    """A line for each image; the user's mistake only where none of them can be read."""
     from finetune.api import open_run
 
-    run = open_run(options.run, runtime=options.runtime)
-    if _is_plain(options):
-        choice: dict[str, Any] = {} if options.flip is None else {"flip": options.flip}
-        choice |= {} if options.batch_size is None else {"batch_size": options.batch_size}
-        for said in run.predict(options.inputs, precision=options.precision, **choice):
-            print(_line(_said(said, options.top_k)))
-        return OK
-    for answer in _answers(run, options):
+    read = unread = 0
+    for answer in _answers(open_run(options.run, runtime=options.runtime), options):
         missing = {"path": answer.row.shown, "error": answer.error}
         print(_line(missing if answer.said is None else _said(answer.said, options.top_k)), flush=True)
-    return OK
-
-
-def _is_plain(options: Predict) -> bool:
-    from finetune.batch import are_images
-
-    return options.threshold is None and options.pictures is None and are_images(options.inputs)
+        read, unread = read + (answer.said is not None), unread + (answer.said is None)
+    if unread:
+        complain(f"{unread} of {read + unread} images cannot be read; the error stands in place of a prediction")
+    return OK if read else USERS_MISTAKE
 
 
 def _answers(run: Run, options: Predict) -> Iterator[Answer]:
-    from finetune.batch import Inputs, answers, draw, in_parts, with_threshold
+    from finetune.batch import Inputs, answers, in_parts, with_threshold
 
-    predictor = with_threshold(run.predictor, options.threshold)
-    choice: dict[str, Any] = {"precision": options.precision, "batch_size": options.batch_size, "flip": options.flip}
-    places = itertools.count(1)
+    predictor, first = with_threshold(run.predictor, options.threshold), 1
     for rows in in_parts(Inputs(options.inputs, options.column, options.paths_from), _PRINTED_AT_ONCE):
-        for answer in answers(predictor, rows, **choice):
-            place = next(places)
-            if options.pictures is not None:
-                draw(answer, predictor, Path(options.pictures).expanduser(), place)
-            yield answer
+        yield from answers(predictor, rows, options, first)
+        first += len(rows)
 
 
 def _said(said: Prediction, top_k: int | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def content_of(text: str) -> bytes:
     if text[:5].lower() == "data:":
         kind, comma, text = text.partition(",")
         if not comma or not kind.lower().rstrip().endswith(";base64"):
-            raise DataError("a data: URL without ;base64, ; expected data:image/jpeg;base64,<base64>")
+            raise DataError("a data: URL that is not ;base64; expected data:image/jpeg;base64,<base64>")
     try:
         content = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:

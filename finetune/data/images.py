@@ -17,8 +17,11 @@ decompressed.
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -202,10 +205,18 @@ def _file(source: str | Path | bytes | Mapping[str, Any]) -> str | Path | io.Byt
     if isinstance(source, Mapping):
         content = source["path"] if source.get("bytes") is None else source["bytes"]
     if isinstance(content, (str, Path)):
+        _refuse_special(content)
         return content
     if isinstance(content, bytes):
         return io.BytesIO(content)
     raise TypeError(f"expected a path or bytes, found {type(content).__name__}")
+
+
+def _refuse_special(path: str | Path) -> None:
+    """Reading a pipe would wait for ever."""
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder is refused where it is opened
+        raise OSError(errno.EINVAL, "it is no regular file")
 
 
 def _name(source: Source) -> str:

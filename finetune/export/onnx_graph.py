@@ -17,6 +17,7 @@ import torch
 from finetune.export.agreement import Agreement, Limits, agreement, samples_of
 from finetune.export.replacing import replacing
 from finetune.extras import need_extra
+from finetune.metrics.definitions import MULTICLASS
 from finetune.predict import Predictor
 from finetune.predict.onnx_model import GRAPH, INPUT, OUTPUT, SIDE, OnnxPredictor
 from finetune.run_folder import RunFolder
@@ -85,7 +86,7 @@ class _Scores(torch.nn.Module):
         self.mean: torch.Tensor
         self.std: torch.Tensor
         self.temperature: torch.Tensor
-        self.model, self.flip, self.softmax = predictor.model, predictor.flip, predictor.task.name == "multiclass"
+        self.model, self.flip, self.softmax = predictor.model, predictor.flip, predictor.task.name == MULTICLASS
         for name, values in (
             ("mean", predictor.pixels.mean),
             ("std", predictor.pixels.std),
@@ -173,7 +174,13 @@ def _said(predictor: Predictor, precision: OnnxPrecision) -> dict[str, Any]:
         "input": {"name": INPUT, "type": "uint8", "shape": ["images", 3, side, side], "channels": "RGB"},
         "output": {"name": OUTPUT, "type": "float32", "shape": ["images", len(predictor.labels)]},
         "pixels": dataclasses.asdict(predictor.pixels),
-        "inside_the_graph": ["scale by 1/255", "normalise", "temperature", "softmax or sigmoid"],
+        "inside_the_graph": [
+            "scale by 1/255",
+            "normalise",
+            *(["mean with the mirror image"] if predictor.flip else []),
+            "temperature",
+            "softmax" if predictor.task.name == MULTICLASS else "sigmoid",
+        ],
         "decision": dataclasses.asdict(predictor.decision),
         "threshold": predictor.threshold,
         "flip": predictor.flip,

@@ -78,7 +78,7 @@ def test_images_within_tables_are_the_same_images(photos, tmp_path):
         (
             "a.csv",
             "image\nabc\ndata:image/png;base64,\ndata:text/plain,x\n",
-            ["is no base64", "is empty", "a data: URL without ;base64, ;"],
+            ["is no base64", "is empty", "a data: URL that is not ;base64;"],
         ),
     ],
 )

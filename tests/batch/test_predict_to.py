@@ -6,6 +6,7 @@ import ast
 import base64
 import csv
 import json
+import os
 import shutil
 
 import pyarrow.parquet as pq
@@ -91,6 +92,24 @@ def test_each_image_is_drawn_beside_its_scores(run, photos, tmp_path):
     (picture,) = (tmp_path / "seen").iterdir()  # the other is no image
     assert picture.name == "000002-0005.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", [b"n" * 248, b"\xff", "缶".encode()], ids=["long", "not UTF-8", "not in the font"])
+def test_pictures_are_named_after_images_of_any_name(run, photos, tmp_path, name):
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    shutil.copy(photos / "0000.png", os.path.join(os.fsencode(odd), name + b".png"))
+    run.predict_to(odd, tmp_path / "out.csv", pictures=str(tmp_path / "seen"))
+    (picture,) = (tmp_path / "seen").iterdir()
+    assert picture.name.startswith("000001-")
+    assert picture.suffix == ".png"
+
+
+def test_a_pipe_is_a_bad_image_and_nothing_waits_for_it(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    run.predict_to(tmp_path / "pipe.jpg", tmp_path / "out.jsonl")
+    (row,) = lines_of(tmp_path / "out.jsonl")
+    assert row["error"] == "cannot be read (it is no regular file)"
 
 
 def test_a_line_of_pixels_that_would_fill_the_memory_is_a_bad_image(make_run, tmp_path):
@@ -219,6 +238,8 @@ def test_a_folder_of_somebody_else_is_left_alone(run, photos, tmp_path):
         ("out.csv", {"threshold": 0.5}, DataError, "of one label an image the most probable is predicted"),
         ("out.parquet", {"format": "azure"}, DataError, r"the azure format is CSV"),
         ("out.csv", {"format": "azure", "top_k": 1}, RecipeError, "top_k: has no meaning with format azure"),
+        ("out.csv", {"format": "azure", "threshold": 0.5}, RecipeError, "threshold: has no meaning with format azure"),
+        ("out.csv", {"pictures": __file__}, DataError, "cannot be made a folder"),
         ("out.csv", {"top_key": 1}, RecipeError, r"predict_to: top_key: unknown key; did you mean top_k\?"),
     ],
 )

@@ -310,6 +310,10 @@ def test_an_edited_card_and_files_beside_it_are_kept_until_overwrite(run):
     said = str(export(run.path, "hub", repo="me/photos"))
     assert "README.md: was edited by hand and is kept; --overwrite writes it anew" in said
     assert (card.read_text(), beside.read_bytes()) == (edited, b"picture")
+    card.write_text(f"{edited}\nAsk Anna.\n")
+    said = str(export(run.path, "hub", repo="me/photos"))
+    assert "README.md: was edited by hand and is kept; --overwrite writes it anew" in said
+    assert card.read_text().endswith("Ask Anna.\n")
     said = str(export(run.path, "hub", repo="me/other"))
     assert "is kept, though the run or the options are others than it tells of" in said
     with pytest.raises(FinetuneError, match=r"--license and --examples would do nothing; .* --overwrite"):

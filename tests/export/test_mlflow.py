@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_an_error_at_its_place_and_no_path_or_address_is_
         photos[0].as_uri(): "is no base64",
         "http://127.0.0.1:9/can.jpg": "is no base64",
         in_base64(photos[0])[:400]: "truncated",
-        "data:text/plain,hello": r"a data: URL without ;base64",
+        "data:text/plain,hello": r"a data: URL that is not ;base64",
         "": "is empty",
         None: "is no string",
     }

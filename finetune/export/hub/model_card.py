@@ -24,7 +24,7 @@ from finetune.report.page import percent
 SHOWN = 10
 """Classes that stand in a table; the others are folded."""
 
-_MARK = re.compile(r"\n<!-- deit-finetune wrote this card: ([0-9a-f]{64}) -->\n\Z")
+_MARK = re.compile(r"\n<!-- deit-finetune wrote this card: ([0-9a-f]{64}) -->\n")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def was_edited(card: str) -> bool:
     (True, True)
     """
     mark = _MARK.search(card)
-    return mark is None or mark[1] != _digest(card[: mark.start()])
+    return mark is None or mark[1] != _digest(card[: mark.start()]) or mark.end() < len(card)
 
 
 def same_when_written(card: str, other: str) -> bool:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from finetune.recipe.sections.section import Count, Fraction, Section, Text
 
 _FOR_A_FILE = ("all_labels", "format", "part_images", "overwrite")
-_NOT_FOR_AZURE = ("top_k", "all_labels")
+_NOT_FOR_AZURE = ("top_k", "all_labels", "threshold")
 
 
 class Predict(Section):
@@ -53,7 +53,7 @@ class Predict(Section):
         if self.out is None:
             self._refuse(_FOR_A_FILE, "has no meaning without out, the file to write")
         if self.format == "azure":
-            self._refuse(_NOT_FOR_AZURE, "has no meaning with format azure, which holds every class")
+            self._refuse(_NOT_FOR_AZURE, "has no meaning with format azure, which holds all classes and no decision")
         return self
 
     def _refuse(self, keys: tuple[str, ...], why: str) -> None:
