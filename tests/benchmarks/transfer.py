@@ -51,8 +51,8 @@ RANDOM = {
     "fridge_multiclass": {"optim.learning_rate": 2e-3, "optim.layer_decay": None},
     "fridge_multilabel": {"optim.learning_rate": 2e-3, "optim.layer_decay": None},
 }
-"""What replaces the recipes' own rates where they start from random weights. For the fridge sets ``rates`` found none that
-is better beyond chance (RESULTS.md)."""
+"""What replaces the recipes' own rates where they start from random weights. For the fridge sets ``rates`` found none
+that is better beyond chance (RESULTS.md)."""
 RANDOM_RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 CHOOSING_SEED = 100  # of splits and weights that are scored nowhere else
 
