@@ -78,6 +78,8 @@ def evaluate(
     only_tune = (tune_thresholds or calibrate) and wish == Wish()
     parts, seen = ([], {}) if only_tune else wanted_splits(opened, wish, notes)
     tuned = _tune(opened, tune_thresholds, calibrate, on_batch) if tune_thresholds or calibrate else None
+    if tuned is not None:
+        notes += _outdated(tuned)
     if tuned is not None and only_tune:
         return Told(tuned, notes, tuned)
     began = time.perf_counter()
@@ -267,6 +269,14 @@ def _tune(opened: Opened, thresholds: bool, calibrate: bool, on_batch: Callable[
     write_outcome(run, Judge(found.decision, predictor.threshold, evaluate_.top_k, found), splits)
     _illustrate(run, opened, measured)
     return run
+
+
+def _outdated(run: RunFolder) -> list[str]:
+    """What a user should know of a run's exports once it was tuned."""
+    targets = sorted(folder.name for folder in run.exports.glob("[!.]*"))
+    again = " and ".join(f"--to {target}" for target in targets)
+    words = f"{run}: its exports were made before it was tuned; write them again by deit-finetune export {run} {again}"
+    return [words] if targets else []
 
 
 # ---------------------------------------------------------------- where it goes

@@ -70,7 +70,7 @@ def export_mlflow(run: RunFolder) -> MlflowExport:
     evaluate = run.read_recipe().evaluate
     predictor = Predictor(run.model, threshold=evaluate.threshold, flip=evaluate.flip, device="cpu")
     images = samples_of(run, _COMPARED)
-    target = run.path / "export" / "mlflow"
+    target = run.exports / "mlflow"
     with replacing(target) as fresh, _mlflow_apart():
         _write(run.model, {"threshold": evaluate.threshold, "flip": evaluate.flip, "device": None}, fresh)
         found = agreement(predictor, _Opened(fresh, predictor), images)

@@ -64,7 +64,7 @@ def export_onnx(run: RunFolder, precision: OnnxPrecision = "fp32") -> OnnxExport
     evaluate = run.read_recipe().evaluate
     predictor = Predictor(run.model, threshold=evaluate.threshold, flip=evaluate.flip, device="cpu")
     images = samples_of(run)
-    target = run.path / "export" / "onnx"
+    target = run.exports / "onnx"
     with replacing(target) as fresh:
         _write_graph(predictor, fresh / GRAPH, precision)
         write_json(fresh / SIDE, _said(predictor, precision))

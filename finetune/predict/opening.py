@@ -53,7 +53,7 @@ def folder_of_graph(path: str | Path) -> Path:
             f"{path}: is several models, and an export holds one; predict with them without --runtime onnx"
         )
     run = RunFolder.open(path)
-    folder = run.path / "export" / "onnx"
+    folder = run.exports / "onnx"
     if not (folder / GRAPH).is_file():
         raise RunFolderError(f"{run}: was not exported; write it by deit-finetune export {run} --to onnx")
     return folder

@@ -128,6 +128,11 @@ class RunFolder(ResultFolder):
         return self.path / "evaluations"
 
     @property
+    def exports(self) -> Path:
+        """A folder for each other program that the run was exported to."""
+        return self.path / "export"
+
+    @property
     def tensorboard(self) -> Path:
         """Curves for TensorBoard."""
         return self.path / "tensorboard"

@@ -178,8 +178,12 @@ def test_tuning_afterwards_is_what_tuning_at_the_end_of_training_is(recipe_for, 
     at_once = train(recipe_for(**more, **tuned, **{"run.name": "at-once"}))
     later = train(recipe_for(**more, **{"run.name": "later"}))
     assert not (later.model / "decision.json").exists()
+    (later.exports / "mlflow").mkdir(parents=True)
     told = evaluate(later.path, tune_thresholds=True, calibrate=True, device="cpu")
     assert told.folder == later
+    assert [note.partition("; ")[2] for note in told.notes] == [
+        f"write them again by deit-finetune export {later} --to mlflow"
+    ]
     assert not later.evaluations.exists()
     assert (later.model / "decision.json").read_text() == (at_once.model / "decision.json").read_text()
     assert later.read_tuning() == at_once.read_tuning()

@@ -88,7 +88,7 @@ def export_hub(
         CheckpointError: the folder does not do what the run does; an earlier one stays.
     """
     _check_wishes(repo, push, public)
-    target = run.path / "export" / "hub"
+    target = run.exports / "hub"
     kept = None if overwrite else _edited_card(target, license is not None or bool(examples))
     predictor = Predictor(run.model, device="cpu")
     facts, (recipe, replaced) = read_facts(run, predictor.labels), public_recipe(run)
