@@ -286,6 +286,11 @@ def test_predict_answers_the_good_images_beside_a_bad_one_however_they_are_named
     assert (code, len(lines)) == (USERS_MISTAKE, 1)
 
 
+def test_predict_has_nothing_to_say_of_a_table_without_rows(capsys, drawn, tmp_path):
+    (tmp_path / "none.csv").write_text("image\n")
+    assert printed(capsys, drawn[0], tmp_path / "none.csv") == (OK, [], "")
+
+
 # ---------------------------------------------------------------- as a process
 
 

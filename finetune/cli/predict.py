@@ -70,7 +70,7 @@ def _print(options: Predict) -> int:
         read, unread = read + (answer.said is not None), unread + (answer.said is None)
     if unread:
         complain(f"{unread} of {read + unread} images cannot be read; the error stands in place of a prediction")
-    return OK if read else USERS_MISTAKE
+    return USERS_MISTAKE if unread and not read else OK
 
 
 def _answers(run: Run, options: Predict) -> Iterator[Answer]:

@@ -77,9 +77,7 @@ def evaluate(
     _refuse_in_vain(opened, wish)
     only_tune = (tune_thresholds or calibrate) and wish == Wish()
     parts, seen = ([], {}) if only_tune else wanted_splits(opened, wish, notes)
-    tuned = _tune(opened, tune_thresholds, calibrate, on_batch) if tune_thresholds or calibrate else None
-    if tuned is not None:
-        notes += _outdated(tuned)
+    tuned = _tune(opened, tune_thresholds, calibrate, notes, on_batch) if tune_thresholds or calibrate else None
     if tuned is not None and only_tune:
         return Told(tuned, notes, tuned)
     began = time.perf_counter()
@@ -242,7 +240,9 @@ def _on(decision: Decision, own: LabelSpace, labels: LabelSpace) -> Decision:
 # ---------------------------------------------------------------- tuning
 
 
-def _tune(opened: Opened, thresholds: bool, calibrate: bool, on_batch: Callable[[int], None] | None) -> RunFolder:
+def _tune(
+    opened: Opened, thresholds: bool, calibrate: bool, notes: list[str], on_batch: Callable[[int], None] | None
+) -> RunFolder:
     """Tune the model on its run's validation split, and write the run's own files anew."""
     run = opened.run
     if run is None or opened.folds:
@@ -268,15 +268,12 @@ def _tune(opened: Opened, thresholds: bool, calibrate: bool, on_batch: Callable[
     predictor.decision = found.decision
     write_outcome(run, Judge(found.decision, predictor.threshold, evaluate_.top_k, found), splits)
     _illustrate(run, opened, measured)
+    if targets := sorted(folder.name for folder in run.exports.glob("[!.]*")):
+        again = " and ".join(f"--to {target}" for target in targets)
+        notes.append(
+            f"{run}: its exports were made before it was tuned; write them again by deit-finetune export {run} {again}"
+        )
     return run
-
-
-def _outdated(run: RunFolder) -> list[str]:
-    """What a user should know of a run's exports once it was tuned."""
-    targets = sorted(folder.name for folder in run.exports.glob("[!.]*"))
-    again = " and ".join(f"--to {target}" for target in targets)
-    words = f"{run}: its exports were made before it was tuned; write them again by deit-finetune export {run} {again}"
-    return [words] if targets else []
 
 
 # ---------------------------------------------------------------- where it goes
